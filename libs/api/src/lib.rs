@@ -1,0 +1,13 @@
+//! The edge of every service: what is said over gRPC, and how it becomes values of the domain and back.
+
+pub mod caller;
+pub mod codec;
+pub mod identity;
+pub mod open;
+pub mod parse;
+pub mod pb;
+pub mod reflection;
+pub mod status;
+
+/// The longest request message that a service takes, in bytes.
+pub const REQUEST_BYTES_MAX: usize = 256 * 1024;

@@ -1,0 +1,390 @@
+//! Every way in which a call fails, and what the caller is told: the only place where a gRPC status is made.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rand::RngCore as _;
+use seva_domain::values::RequestId;
+use tonic::codegen::http;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
+
+/// The domain of every reason.
+pub const DOMAIN: &str = "seva";
+
+/// Every reason that a caller can meet, sorted. Callers branch on them: none is ever renamed.
+pub const REASONS: &[&str] = &[
+    "ABORTED",
+    "ALREADY_DECIDED",
+    "ALREADY_RESOLVED",
+    "BACKLOG_FULL",
+    "CANCELLED",
+    "CASE_CLOSED",
+    "CASE_OF_ANOTHER_CUSTOMER",
+    "CATCHING_UP",
+    "DEADLINE_EXCEEDED",
+    "IDENTITY_TAKEN",
+    "INTERNAL",
+    "IN_TRIAGE",
+    "LOG_UNAVAILABLE",
+    "MALFORMED",
+    "MESSAGE_TOO_LARGE",
+    "NOT_DECIDED",
+    "NOT_FOUND",
+    "NOT_RESOLVED",
+    "OUTCOME_UNKNOWN",
+    "OVERLOADED",
+    "POLICY_INVALID",
+    "POSITION_NOT_REACHED",
+    "QUEUE_FULL",
+    "REQUEST_ID_REUSED",
+    "STALE_REV",
+    "TOO_MANY_IDENTITIES",
+    "UNAVAILABLE",
+    "UNIMPLEMENTED",
+    "UNKNOWN_DEPARTMENT",
+];
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Violation {
+    /// The field's path in the request, for example `identities[2].value`; empty for the message as a whole.
+    pub field: String,
+    /// What is wrong, to be read after the field's name. Never holds the value.
+    pub description: String,
+}
+
+impl Violation {
+    /// Says what is wrong with a field.
+    pub fn new(field: impl Into<String>, description: impl Into<String>) -> Violation {
+        Violation {
+            field: field.into(),
+            description: description.into(),
+        }
+    }
+}
+
+/// Why a call failed. Nothing in it is personal: ids, field names and words of the program only.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The writes that the database has not taken in yet are too many; nothing happened.
+    #[error("too much is waiting to be folded: try again shortly")]
+    BacklogFull,
+    /// The process is not yet where it can answer, or no longer.
+    #[error("{message}")]
+    CatchingUp {
+        /// What it is waiting for.
+        message: String,
+    },
+    /// A bug, or damaged data.
+    #[error("something is wrong in this service")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The log or the key store does not answer; nothing happened.
+    #[error("the log cannot be reached; nothing was recorded")]
+    LogUnavailable,
+    /// Fields of the request cannot be used.
+    #[error("{}", sentence(.0))]
+    Malformed(Vec<Violation>),
+    /// A request is longer than a service takes.
+    #[error("the message is longer than {limit_bytes} bytes")]
+    MessageTooLarge {
+        /// How long it may be.
+        limit_bytes: usize,
+    },
+    /// What the request is about is not there.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// For example `case`.
+        what: &'static str,
+        /// Its id: an opaque one, or a name that the company gave.
+        id: String,
+    },
+    /// The write was sent and no answer came: it may be recorded.
+    #[error("whether this was recorded is not known: send the same request again")]
+    OutcomeUnknown {
+        /// What the log knows the request by.
+        request: RequestId,
+    },
+    /// A policy document cannot be published.
+    #[error("the policy cannot be published: {}", sentence(.0))]
+    PolicyInvalid(Vec<Violation>),
+    /// The read model did not get there before the deadline.
+    #[error("the read model has not reached the position asked for")]
+    PositionNotReached,
+    /// Too many writes wait already; nothing happened.
+    #[error("too many writes are waiting: try again shortly")]
+    QueueFull,
+    /// A business rule says no.
+    #[error("{message}")]
+    Refused {
+        /// Which rule: one of [`REASONS`].
+        reason: &'static str,
+        /// The rule's own sentence.
+        message: String,
+        /// The facts it rests on.
+        metadata: Vec<(&'static str, String)>,
+    },
+    /// The request id was used before, with another body.
+    #[error("this request id was used before, for a request that says something else")]
+    RequestIdReused,
+    /// What the caller saw last is no longer how it stands.
+    #[error("this has changed since: it is at rev {current_rev}")]
+    Stale {
+        /// How it stands now.
+        current_rev: u64,
+    },
+}
+
+impl Error {
+    /// One field that cannot be used.
+    pub fn malformed(field: impl Into<String>, description: impl Into<String>) -> Error {
+        Error::Malformed(vec![Violation::new(field, description)])
+    }
+
+    /// What a caller branches on: one of [`REASONS`].
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Error::BacklogFull => "BACKLOG_FULL",
+            Error::CatchingUp { .. } => "CATCHING_UP",
+            Error::Internal(_) => "INTERNAL",
+            Error::LogUnavailable => "LOG_UNAVAILABLE",
+            Error::Malformed(_) => "MALFORMED",
+            Error::MessageTooLarge { .. } => "MESSAGE_TOO_LARGE",
+            Error::NotFound { .. } => "NOT_FOUND",
+            Error::OutcomeUnknown { .. } => "OUTCOME_UNKNOWN",
+            Error::PolicyInvalid(_) => "POLICY_INVALID",
+            Error::PositionNotReached => "POSITION_NOT_REACHED",
+            Error::QueueFull => "QUEUE_FULL",
+            Error::Refused { reason, .. } => reason,
+            Error::RequestIdReused => "REQUEST_ID_REUSED",
+            Error::Stale { .. } => "STALE_REV",
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Error::Malformed(_) | Error::MessageTooLarge { .. } => Code::InvalidArgument,
+            Error::PolicyInvalid(_) | Error::Refused { .. } => Code::FailedPrecondition,
+            Error::NotFound { .. } => Code::NotFound,
+            Error::Stale { .. } => Code::Aborted,
+            Error::RequestIdReused => Code::AlreadyExists,
+            Error::BacklogFull | Error::QueueFull => Code::ResourceExhausted,
+            Error::CatchingUp { .. }
+            | Error::LogUnavailable
+            | Error::OutcomeUnknown { .. }
+            | Error::PositionNotReached => Code::Unavailable,
+            Error::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// When the same request may do better.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::PositionNotReached | Error::QueueFull => Some(Duration::from_millis(100)),
+            Error::BacklogFull
+            | Error::CatchingUp { .. }
+            | Error::LogUnavailable
+            | Error::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
+            Error::Internal(_)
+            | Error::Malformed(_)
+            | Error::MessageTooLarge { .. }
+            | Error::NotFound { .. }
+            | Error::PolicyInvalid(_)
+            | Error::Refused { .. }
+            | Error::RequestIdReused
+            | Error::Stale { .. } => None,
+        }
+    }
+
+    /// The facts beside the reason.
+    fn metadata(&self) -> HashMap<String, String> {
+        let facts = match self {
+            Error::MessageTooLarge { limit_bytes } => {
+                vec![("limit_bytes", limit_bytes.to_string())]
+            }
+            Error::OutcomeUnknown { request } => vec![("request", request.to_string())],
+            Error::Refused { metadata, .. } => metadata.clone(),
+            Error::Stale { current_rev } => vec![("current_rev", current_rev.to_string())],
+            Error::BacklogFull
+            | Error::CatchingUp { .. }
+            | Error::Internal(_)
+            | Error::LogUnavailable
+            | Error::Malformed(_)
+            | Error::NotFound { .. }
+            | Error::PolicyInvalid(_)
+            | Error::PositionNotReached
+            | Error::QueueFull
+            | Error::RequestIdReused => Vec::new(),
+        };
+        facts
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
+    }
+}
+
+impl From<seva_vault::Error> for Error {
+    fn from(error: seva_vault::Error) -> Error {
+        match error {
+            // The keys stand beside the log, so they go and come back together.
+            seva_vault::Error::Unavailable(source) => {
+                tracing::warn!(
+                    error = source.as_ref() as &dyn std::error::Error,
+                    "The key store does not answer"
+                );
+                Error::LogUnavailable
+            }
+            seva_vault::Error::Gone(key) => Error::NotFound {
+                what: "key",
+                id: key.to_string(),
+            },
+            damaged @ (seva_vault::Error::WrongMasterKey
+            | seva_vault::Error::Misconfigured(_)
+            | seva_vault::Error::DamagedKey(_)
+            | seva_vault::Error::DamagedText { .. }) => Error::Internal(damaged.into()),
+        }
+    }
+}
+
+impl From<Error> for Status {
+    /// Makes the answer. What is internal is logged here, once, with everything that led to it; the caller gets the log line's id.
+    fn from(error: Error) -> Status {
+        debug_assert!(
+            REASONS.contains(&error.reason()),
+            "{} is not listed in REASONS",
+            error.reason()
+        );
+        let mut details = ErrorDetails::new();
+        let mut facts = error.metadata();
+        let mut message = error.to_string();
+        match &error {
+            Error::Malformed(violations) => {
+                let violations = violations
+                    .iter()
+                    .map(|wrong| FieldViolation::new(&wrong.field, &wrong.description));
+                details.set_bad_request(violations.collect::<Vec<_>>());
+            }
+            Error::MessageTooLarge { .. } => {
+                details.add_bad_request_violation("", message.clone());
+            }
+            Error::PolicyInvalid(findings) => {
+                let findings = findings.iter().map(|found| {
+                    PreconditionViolation::new("POLICY", &found.field, &found.description)
+                });
+                details.set_precondition_failure(findings.collect::<Vec<_>>());
+            }
+            Error::NotFound { what, id } => {
+                details.set_resource_info(*what, id, "", "");
+            }
+            Error::Internal(source) => {
+                let id = format!("err_{:016x}", rand::rng().next_u64());
+                tracing::error!(error.id = %id, "A call failed inside {id}: {}", chain(source.as_ref()));
+                message =
+                    format!("{message}; whoever runs it finds the cause in its log under {id}");
+                facts.insert("error_id".to_owned(), id);
+            }
+            Error::BacklogFull
+            | Error::CatchingUp { .. }
+            | Error::LogUnavailable
+            | Error::OutcomeUnknown { .. }
+            | Error::PositionNotReached
+            | Error::QueueFull
+            | Error::Refused { .. }
+            | Error::RequestIdReused
+            | Error::Stale { .. } => {}
+        }
+        if let Some(delay) = error.retry_after() {
+            details.set_retry_info(Some(delay));
+        }
+        details.set_error_info(error.reason(), DOMAIN, facts);
+        Status::with_error_details(error.code(), message, details)
+    }
+}
+
+/// Gives a status that something else made (tonic, a layer) the details that every answer has.
+pub fn complete(status: Status) -> Status {
+    if status.code() == Code::Ok || !status.details().is_empty() {
+        return status;
+    }
+    let (code, message) = (status.code(), status.message());
+    // What tonic says when it cannot even cut a message out of what the caller sent. It calls that INTERNAL or OUT_OF_RANGE.
+    let broken = [
+        "Missing request message",
+        "Unexpected EOF",
+        "protocol error",
+        "Error decompressing",
+    ];
+    if code == Code::OutOfRange
+        || (code == Code::ResourceExhausted && message.contains("decompressing"))
+    {
+        return Error::MessageTooLarge {
+            limit_bytes: crate::REQUEST_BYTES_MAX,
+        }
+        .into();
+    }
+    if code == Code::Internal && broken.iter().any(|start| message.starts_with(start)) {
+        return Error::malformed("", format!("cannot be read: {message}")).into();
+    }
+    let (reason, retry) = match code {
+        Code::Aborted => ("ABORTED", None),
+        Code::Cancelled => ("CANCELLED", None),
+        Code::DeadlineExceeded => ("DEADLINE_EXCEEDED", None),
+        Code::ResourceExhausted => ("OVERLOADED", Some(Duration::from_millis(100))),
+        Code::Unavailable => ("UNAVAILABLE", Some(Duration::from_secs(1))),
+        Code::Unimplemented => ("UNIMPLEMENTED", None),
+        Code::InvalidArgument => ("MALFORMED", None),
+        Code::NotFound => ("NOT_FOUND", None),
+        Code::AlreadyExists
+        | Code::DataLoss
+        | Code::FailedPrecondition
+        | Code::Internal
+        | Code::Ok
+        | Code::OutOfRange
+        | Code::PermissionDenied
+        | Code::Unauthenticated
+        | Code::Unknown => ("INTERNAL", None),
+    };
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    if retry.is_some() {
+        details.set_retry_info(retry);
+    }
+    let mut completed = Status::with_error_details(code, message, details);
+    *completed.metadata_mut() = status.metadata().clone();
+    completed
+}
+
+/// [`complete`] for an answer that is nothing but a status, to be mapped over a server's responses.
+pub fn complete_response<B>(mut response: http::Response<B>) -> http::Response<B> {
+    if response.headers().contains_key(Status::GRPC_STATUS)
+        && let Some(status) = Status::from_header_map(response.headers())
+        && status.code() != Code::Ok
+        && status.details().is_empty()
+    {
+        let mut headers = http::HeaderMap::new();
+        // A status that cannot be written as headers is left as it was.
+        if complete(status).add_header(&mut headers).is_ok() {
+            for (name, value) in &headers {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+    }
+    response
+}
+
+/// The violations as one sentence.
+fn sentence(violations: &[Violation]) -> String {
+    let one = |wrong: &Violation| match wrong.field.as_str() {
+        "" => format!("the message {}", wrong.description),
+        field => format!("{field} {}", wrong.description),
+    };
+    violations.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// An error and what led to it, outermost first.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}

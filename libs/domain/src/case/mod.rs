@@ -1,0 +1,17 @@
+//! A case: one matter with one customer, over its life. It holds what was said, and how it ended.
+//!
+//! The first interaction opens it. Staff resolve it; the customer confirms (it is closed) or rejects (it is open again); a
+//! customer who says nothing for as long as the policy waits has confirmed by silence. A customer who writes again to a case that is
+//! resolved or closed reopens it. What it is about may be corrected until it is closed.
+
+mod events;
+mod state;
+mod decide;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use decide::{Command, Log, Rejection, decide};
+pub use events::*;
+pub use rules::{CONFIRM_BY_SILENCE, due, rule, when_due};
+pub use state::{Matter, Opening, State, evolve};

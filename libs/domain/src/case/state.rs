@@ -1,0 +1,106 @@
+//! What a case has become.
+
+use serde::{Deserialize, Serialize};
+
+use super::Event;
+use crate::values::{At, Classification, CustomerId, InteractionId, Kind, Sealed, ThreadId};
+
+/// A case, as far as decisions need it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum State {
+    Absent,
+    Open(Matter),
+    /// Staff say it is solved; `until` is when silence counts as consent.
+    Resolved {
+        matter: Matter,
+        until: Option<At>,
+    },
+    Closed(Matter),
+}
+
+/// What stays the same whatever phase a case is in.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Matter {
+    pub customer: CustomerId,
+    pub kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<ThreadId>,
+    pub opened_at: At,
+    pub last_interaction_at: At,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
+}
+
+/// What was said first.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Opening {
+    pub interaction: InteractionId,
+    pub text: Sealed,
+    pub classification: Classification,
+}
+
+impl State {
+    /// The matter, once there is one.
+    pub fn matter(&self) -> Option<&Matter> {
+        match self {
+            State::Absent => None,
+            State::Open(matter) | State::Resolved { matter, .. } | State::Closed(matter) => Some(matter),
+        }
+    }
+
+    /// Whether it still waits for staff or for the customer.
+    pub fn is_unfinished(&self) -> bool {
+        match self {
+            State::Open(_) | State::Resolved { .. } => true,
+            State::Absent | State::Closed(_) => false,
+        }
+    }
+
+    fn with(self, change: impl FnOnce(&mut Matter)) -> State {
+        let mut state = self;
+        match &mut state {
+            State::Absent => {}
+            State::Open(matter) | State::Resolved { matter, .. } | State::Closed(matter) => change(matter),
+        }
+        state
+    }
+
+    fn moved(self, to: impl FnOnce(Matter) -> State) -> State {
+        match self {
+            State::Absent => State::Absent,
+            State::Open(matter) | State::Resolved { matter, .. } | State::Closed(matter) => to(matter),
+        }
+    }
+}
+
+/// What a case becomes by an event that counts from `at`.
+pub fn evolve(state: State, event: &Event, at: At) -> State {
+    match event {
+        Event::Opened(opened) => State::Open(Matter {
+            customer: opened.customer,
+            kind: opened.kind,
+            thread: opened.thread,
+            opened_at: at,
+            last_interaction_at: at,
+            opening: None,
+        }),
+        Event::Linked(_) => state,
+        Event::InteractionLogged(logged) => state.with(|matter| {
+            matter.last_interaction_at = matter.last_interaction_at.max(at);
+            if matter.opening.is_none() {
+                matter.opening = Some(Opening {
+                    interaction: logged.interaction,
+                    text: logged.text.clone(),
+                    classification: logged.classification.clone(),
+                });
+            }
+        }),
+        Event::Reclassified(reclassified) => state.with(|matter| matter.kind = reclassified.to),
+        Event::Resolved(_) => state.moved(|matter| State::Resolved { matter, until: None }),
+        Event::ConfirmationAwaited(awaited) => {
+            state.moved(|matter| State::Resolved { matter, until: Some(awaited.until) })
+        }
+        Event::ResolutionConfirmed(_) => state.moved(State::Closed),
+        Event::ResolutionRejected(_) | Event::Reopened(_) => state.moved(State::Open),
+    }
+}

@@ -1,0 +1,144 @@
+//! What a shard knows, as rows: the state of each noun, what nouns are found by, requests seen, due times. All of it folds from records.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::customer::{self, IdentityKind};
+use crate::noun::{Noun, State, Unreadable};
+use crate::record::{Record, Request};
+use crate::values::{At, CustomerId, RequestId, ThreadId, Token};
+
+/// A noun's state, and how far its history has come.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Held {
+    pub rev: u64,
+    /// The latest time its rules have reckoned with.
+    pub at: At,
+    pub state: State,
+}
+
+/// A question that nouns are found by.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Lookup {
+    /// Customers known by this.
+    Identity(IdentityKind, Token),
+    /// Unfinished cases of a customer that belong to no thread.
+    Joinable(CustomerId),
+    /// Cases of a conversation.
+    Thread(ThreadId),
+}
+
+/// A request seen before, and where its first record stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Seen {
+    pub request: Request,
+    /// Sequence of the commit; 0 while it is not confirmed.
+    pub sequence: u64,
+    /// The record's index in the commit.
+    pub index: u16,
+}
+
+/// Something that will happen by itself.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Due {
+    pub at: At,
+    pub noun: Noun,
+    pub name: String,
+}
+
+/// The name of a row.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Key {
+    Due(Due),
+    Lookup(Lookup, Noun),
+    Noun(Noun),
+    Request(RequestId),
+}
+
+/// A row.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Value {
+    Noun(Arc<Held>),
+    Request(Seen),
+    /// The key says it all.
+    Present,
+}
+
+/// Rows that change; `None` is a row that goes.
+pub type Delta = BTreeMap<Key, Option<Value>>;
+
+/// What decisions can ask of a shard.
+pub trait View {
+    /// A noun's state and how far it is, if anything happened to it.
+    fn held(&self, noun: &Noun) -> Option<Arc<Held>>;
+
+    /// The nouns found by a look-up, in their order.
+    fn find(&self, lookup: &Lookup) -> Vec<Noun>;
+
+    /// A request, if it left a record.
+    fn seen(&self, request: &RequestId) -> Option<Seen>;
+}
+
+/// Folds a record into the rows it changes. `index` is its place in its commit, `sequence` the commit's, 0 if not known yet.
+/// Fails if the record is not the noun's next.
+pub fn fold(
+    delta: &mut Delta,
+    before: Option<&Held>,
+    record: &Record,
+    sequence: u64,
+    index: u16,
+) -> Result<(), Unreadable> {
+    let expected = before.map_or(0, |held| held.rev) + 1;
+    if record.rev != expected {
+        return Err(Unreadable::Rev { noun: record.noun.to_string(), expected, found: record.rev });
+    }
+    let old = before.map_or_else(|| State::absent(&record.noun), |held| held.state.clone());
+    let mut new = old.clone();
+    for entry in &record.events {
+        new = new.evolve(&entry.event, record.effective_at);
+    }
+    let (found_before, found_after) = (lookups(&old), lookups(&new));
+    for lookup in found_before.iter().filter(|lookup| !found_after.contains(lookup)) {
+        delta.insert(Key::Lookup(*lookup, record.noun), None);
+    }
+    for lookup in found_after.iter().filter(|lookup| !found_before.contains(lookup)) {
+        delta.insert(Key::Lookup(*lookup, record.noun), Some(Value::Present));
+    }
+    let (due_before, due_after) = (due(&record.noun, &old), due(&record.noun, &new));
+    if due_before != due_after {
+        delta.extend(due_before.map(|due| (Key::Due(due), None)));
+        delta.extend(due_after.map(|due| (Key::Due(due), Some(Value::Present))));
+    }
+    if let Some(request) = record.request {
+        let seen = Value::Request(Seen { request, sequence, index });
+        delta.entry(Key::Request(request.id)).or_insert(Some(seen));
+    }
+    let held = Held { rev: record.rev, at: record.effective_at, state: new };
+    delta.insert(Key::Noun(record.noun), Some(Value::Noun(Arc::new(held))));
+    Ok(())
+}
+
+fn due(noun: &Noun, state: &State) -> Option<Due> {
+    state.due().map(|(at, name)| Due { at, noun: *noun, name: name.to_owned() })
+}
+
+fn lookups(state: &State) -> Vec<Lookup> {
+    match state {
+        State::Customer(customer::State::Known(known)) => {
+            known.identities.iter().map(|(kind, token)| Lookup::Identity(*kind, *token)).collect()
+        }
+        State::Case(case) => {
+            let lookup = case.matter().and_then(|matter| match matter.thread {
+                Some(thread) => Some(Lookup::Thread(thread)),
+                None => case.is_unfinished().then_some(Lookup::Joinable(matter.customer)),
+            });
+            lookup.into_iter().collect()
+        }
+        State::Customer(customer::State::Absent)
+        | State::Import(_)
+        | State::Policy(_)
+        | State::Suggestion(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,62 @@
+//! The services: who owns which noun, and which processes command them.
+
+use crate::noun::Noun;
+use crate::process::Process;
+
+/// A service. Only it writes its nouns.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Service {
+    Feedback,
+    Intake,
+    Policy,
+}
+
+impl Service {
+    /// All services, in order of their names.
+    pub const ALL: [Service; 3] = [Service::Feedback, Service::Intake, Service::Policy];
+
+    /// What it is called in subjects, commands and folders.
+    pub fn name(self) -> &'static str {
+        match self {
+            Service::Feedback => "feedback",
+            Service::Intake => "intake",
+            Service::Policy => "policy",
+        }
+    }
+
+    /// The service of this name.
+    pub fn parse(name: &str) -> Option<Service> {
+        Service::ALL.into_iter().find(|service| service.name() == name)
+    }
+
+    /// The service that owns a noun.
+    pub fn of(noun: &Noun) -> Service {
+        match noun {
+            Noun::Case(_) | Noun::Customer(_) | Noun::Import(_) => Service::Intake,
+            Noun::Policy => Service::Policy,
+            Noun::Suggestion(_) => Service::Feedback,
+        }
+    }
+
+    /// The processes that command its nouns.
+    pub fn processes(self) -> &'static [Process] {
+        match self {
+            Service::Feedback => &[Process::CaptureSuggestions],
+            Service::Intake | Service::Policy => &[],
+        }
+    }
+
+    /// Whether a record of another service matters to it: it reacts to it, or decides by it.
+    pub fn takes_in(self, noun: &Noun) -> bool {
+        let owner = Service::of(noun);
+        owner != self
+            && match (self, noun) {
+                (_, Noun::Policy) => true,
+                (Service::Feedback, Noun::Case(_)) => true,
+                (
+                    Service::Feedback | Service::Intake | Service::Policy,
+                    Noun::Case(_) | Noun::Customer(_) | Noun::Import(_) | Noun::Suggestion(_),
+                ) => false,
+            }
+    }
+}

@@ -1,0 +1,372 @@
+//! One service's shard as this process knows it: its rows, the commits it folds, and the commit being gathered on top.
+//!
+//! The writer gathers commits with it, a process that catches up folds commits with it, and the simulator does both.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use seva_domain::desk::{Desk, Handled, Submission, Work};
+use seva_domain::noun::{Noun, Rejection, State, Unreadable};
+use seva_domain::plan::NoPlan;
+use seva_domain::policy::Policy;
+use seva_domain::record::Record;
+use seva_domain::rows::{self, Delta, Due, Held, Value, View};
+use seva_domain::service::Service;
+use seva_domain::values::At;
+use serde::{Deserialize, Serialize};
+
+use crate::commit::{BYTES_MAX, Digest, RECORDS_MAX};
+use crate::follow::{Chains, Followed};
+use crate::layers::Layers;
+use crate::rowcodec;
+use crate::store::{Change, Store, StoreError};
+
+/// How many records of other services, and how many due times, one commit takes in before it is full.
+pub const TAKEN_IN_MAX: usize = 128;
+
+/// The shape of a shard's rows. A database of another shape is made anew from the log.
+pub const FORMAT: u32 = 1;
+
+/// How far a shard's rows are. Stands in the same batch as they do.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Checkpoint {
+    pub format: u32,
+    pub incarnation: String,
+    /// Where to go on following: everything up to here is folded, taken in, or of no concern.
+    pub resume: Chains,
+    /// Sequence and digest of the shard's last commit folded. May lie after `resume`.
+    pub tip: (u64, Digest),
+    /// The time of that commit.
+    pub at: At,
+    /// How far other services' records were taken in by it.
+    pub reacted_to: u64,
+}
+
+impl Checkpoint {
+    /// Reads the checkpoint of a database; `None` if it is empty.
+    pub fn read(store: &dyn Store) -> Result<Option<Checkpoint>, StoreError> {
+        let Some(bytes) = store.get(rowcodec::CHECKPOINT)? else { return Ok(None) };
+        let damaged = |_| StoreError("the checkpoint cannot be read".to_owned());
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// The checkpoint as a row.
+    pub fn row(&self) -> Result<Change, StoreError> {
+        let bytes = serde_json::to_vec(self).map_err(|error| StoreError(error.to_string()))?;
+        Ok((rowcodec::CHECKPOINT.to_vec(), Some(bytes)))
+    }
+}
+
+/// Why a shard cannot go on.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ShardError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the commit at {sequence} cannot be folded: {source}")]
+    Unreadable { sequence: u64, source: Unreadable },
+    #[error("the commit at {sequence} holds a record that was passed over: this build does not fold its noun")]
+    PassedOver { sequence: u64 },
+}
+
+/// A commit being gathered.
+#[derive(Debug)]
+pub struct Gathering {
+    pub at: At,
+    pub reacted_to: u64,
+    /// The chains at `reacted_to`: where following goes on once this commit is stored.
+    pub resume: Arc<Chains>,
+    pub records: Vec<Arc<Record>>,
+    /// The records as they will be written, joined by commas.
+    pub written: Vec<u8>,
+    /// Whether it takes no commands: it is large enough, or more must be taken in before the next command.
+    pub is_full: bool,
+    /// Whether it must be written even without records.
+    pub is_due: bool,
+}
+
+/// A service's shard.
+#[derive(Debug)]
+pub struct Shard {
+    service: Service,
+    pub layers: Layers,
+    /// Sequence and digest of the shard's last commit that is folded here.
+    tip: (u64, Digest),
+    at: At,
+    reacted_to: u64,
+    followed: Arc<Chains>,
+    /// Other services' commits that matter here and that no commit of this shard has taken in yet.
+    pending: VecDeque<Arc<Followed>>,
+    /// The policy in force; `None`: not known, or there is none.
+    policy: Option<Arc<Policy>>,
+    /// No due time stands before this; `None`: not known.
+    next_due: Option<At>,
+    incarnation: String,
+}
+
+impl Shard {
+    /// Opens a service's shard over its database.
+    pub fn open(service: Service, store: Arc<dyn Store>, incarnation: &str) -> Result<Shard, StoreError> {
+        let checkpoint = Checkpoint::read(store.as_ref())?.unwrap_or_default();
+        Ok(Shard {
+            service,
+            layers: Layers::new(store),
+            tip: checkpoint.tip,
+            at: checkpoint.at,
+            reacted_to: checkpoint.reacted_to,
+            followed: Arc::new(checkpoint.resume),
+            pending: VecDeque::new(),
+            policy: None,
+            next_due: None,
+            incarnation: incarnation.to_owned(),
+        })
+    }
+
+    /// Sequence and digest of the shard's last commit folded here: what the next commit is guarded by.
+    pub fn tip(&self) -> (u64, Digest) {
+        self.tip
+    }
+
+    /// The time of the shard's last commit.
+    pub fn at(&self) -> At {
+        self.at
+    }
+
+    /// The sequence of the last message followed.
+    pub fn followed(&self) -> u64 {
+        self.followed.sequence
+    }
+
+    /// Sequence up to which other services' records are taken in by commits that stand in the log.
+    pub fn reacted(&self) -> u64 {
+        self.pending.front().map_or(self.followed.sequence, |next| next.before.sequence)
+    }
+
+    /// Whether other services' records wait to be taken in.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Takes note of a message that this shard does not own. Answers whether it must be taken in.
+    pub fn note(&mut self, followed: &Arc<Followed>) -> bool {
+        self.followed = Arc::clone(&followed.after);
+        let service = self.service;
+        let matters = |record: &Record| {
+            record.noun == Noun::Policy || service.processes().iter().any(|p| !p.react(record).is_empty())
+        };
+        let is_pending = followed.service != service && followed.commit.records().any(|(_, r)| matters(r));
+        if is_pending {
+            self.pending.push_back(Arc::clone(followed));
+        }
+        is_pending
+    }
+
+    /// Folds a commit of this shard that stands in the log and was not gathered here. Answers the rows it changes.
+    pub fn fold(&mut self, followed: &Followed) -> Result<Delta, ShardError> {
+        let mut delta = Delta::new();
+        let sequence = followed.sequence;
+        for message in self.pending.iter().take_while(|m| m.sequence <= followed.commit.reacted_to) {
+            for (_, record) in message.commit.records().filter(|(_, record)| record.noun == Noun::Policy) {
+                let before = self.before(&delta, &record.noun);
+                rows::fold(&mut delta, before.as_deref(), record, 0, 0)
+                    .map_err(|source| ShardError::Unreadable { sequence: message.sequence, source })?;
+            }
+        }
+        for (index, record) in (0..).zip(&followed.commit.records) {
+            let record = record.as_ref().ok_or(ShardError::PassedOver { sequence })?;
+            let before = self.before(&delta, &record.noun);
+            rows::fold(&mut delta, before.as_deref(), record, sequence, index)
+                .map_err(|source| ShardError::Unreadable { sequence, source })?;
+        }
+        self.check()?;
+        self.land(followed.commit.at, followed.commit.reacted_to, sequence, followed.digest, &delta);
+        Ok(delta)
+    }
+
+    /// Makes rows of a commit that stands in the log part of the state.
+    pub fn land(&mut self, at: At, reacted_to: u64, sequence: u64, digest: Digest, delta: &Delta) {
+        self.layers.confirm(sequence, delta);
+        self.touched(delta);
+        self.tip = (sequence, digest);
+        self.at = at;
+        self.reacted_to = reacted_to;
+        while self.pending.front().is_some_and(|message| message.sequence <= reacted_to) {
+            self.pending.pop_front();
+        }
+    }
+
+    /// How far the rows are once those of the shard's last commit are in the database.
+    pub fn checkpoint(&self) -> Checkpoint {
+        let resume = match self.pending.front() {
+            Some(next) => next.before.as_ref(),
+            None => self.followed.as_ref(),
+        };
+        self.checkpoint_at(resume)
+    }
+
+    /// How far the rows are once those of the shard's last commit are in the database, going on from where that commit had reacted to.
+    pub fn checkpoint_at(&self, resume: &Chains) -> Checkpoint {
+        Checkpoint {
+            format: FORMAT,
+            incarnation: self.incarnation.clone(),
+            resume: resume.clone(),
+            tip: self.tip,
+            at: self.at,
+            reacted_to: self.reacted_to,
+        }
+    }
+
+    /// The policy in force on top of everything gathered.
+    pub fn policy(&mut self) -> Option<Arc<Policy>> {
+        if self.policy.is_none() {
+            let held = self.layers.held(&Noun::Policy)?;
+            let State::Policy(state) = &held.state else { return None };
+            self.policy = Policy::of(state).map(Arc::new);
+        }
+        self.policy.clone()
+    }
+
+    /// When something is due next by itself, if anything is.
+    pub fn next_due(&mut self) -> Option<At> {
+        if self.next_due.is_none() {
+            let first = self.layers.due(At(i64::MAX), 1).first().map(|due| due.at);
+            self.next_due = Some(first.unwrap_or(At(i64::MAX)));
+        }
+        self.next_due.filter(|at| *at != At(i64::MAX))
+    }
+
+    /// Begins a commit at a time: takes in what other services wrote up to `until` and fires every due time reached.
+    pub fn begin(&mut self, at: At, until: u64) -> Result<Gathering, ShardError> {
+        let at = at.max(self.at);
+        let mut gathering = Gathering {
+            at,
+            reacted_to: until.max(self.reacted_to),
+            resume: Arc::clone(&self.followed),
+            records: Vec::new(),
+            written: Vec::new(),
+            is_full: false,
+            is_due: false,
+        };
+        let pending: Vec<Arc<Followed>> =
+            self.pending.iter().take_while(|message| message.sequence <= until).cloned().collect();
+        for (n, message) in pending.iter().enumerate() {
+            for (_, record) in message.commit.records() {
+                self.take_in(&mut gathering, record)?;
+            }
+            gathering.is_due = true;
+            if gathering.records.len() >= TAKEN_IN_MAX && n + 1 < pending.len() {
+                gathering.reacted_to = message.sequence;
+                gathering.resume = Arc::clone(&message.after);
+                gathering.is_full = true;
+                return Ok(gathering);
+            }
+        }
+        if self.next_due().is_some_and(|due| due <= at) {
+            let due = self.layers.due(at, TAKEN_IN_MAX);
+            gathering.is_full = due.len() >= TAKEN_IN_MAX;
+            for due in due {
+                self.fire(&mut gathering, &due)?;
+            }
+        }
+        self.check()?;
+        Ok(gathering)
+    }
+
+    /// Decides a request in the commit being gathered. On an error, or when it is so already, nothing is added.
+    pub fn handle(&mut self, gathering: &mut Gathering, submission: &Submission) -> Result<Handled, NoPlan> {
+        let policy = self.policy();
+        let mut desk = self.desk(policy, gathering);
+        let handled = desk.handle(submission)?;
+        let work = desk.finish();
+        self.add(gathering, work);
+        Ok(handled)
+    }
+
+    /// Runs the facts of one request again in the commit being gathered.
+    pub fn rerun(&mut self, gathering: &mut Gathering, facts: &[Arc<Record>]) -> Result<(), Rejection> {
+        let policy = self.policy();
+        let mut desk = self.desk(policy, gathering);
+        desk.rerun(facts)?;
+        let work = desk.finish();
+        self.add(gathering, work);
+        Ok(())
+    }
+
+    /// Fails if the database could not be read since this was last asked.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.layers.take_failure().map_or(Ok(()), Err)
+    }
+
+    /// Forgets the commit being gathered, and the one on its way if asked to.
+    pub fn discard(&mut self, and_in_flight: bool) {
+        let mut gone = std::mem::take(&mut self.layers.gathering);
+        if and_in_flight {
+            gone.append(&mut self.layers.in_flight);
+        }
+        self.touched(&gone);
+    }
+
+    fn take_in(&mut self, gathering: &mut Gathering, record: &Record) -> Result<(), ShardError> {
+        let policy = self.policy();
+        let mut desk = self.desk(policy, gathering);
+        if record.noun == Noun::Policy {
+            desk.fold_foreign(record).map_err(|source| ShardError::Unreadable { sequence: 0, source })?;
+        }
+        if let Err(rejection) = desk.take_in(record) {
+            tracing::error!(%rejection, record.id = %record.id, "a reaction was left out");
+            return Ok(());
+        }
+        let work = desk.finish();
+        self.add(gathering, work);
+        Ok(())
+    }
+
+    fn fire(&mut self, gathering: &mut Gathering, due: &Due) -> Result<(), ShardError> {
+        let policy = self.policy();
+        let mut desk = self.desk(policy, gathering);
+        if let Err(rejection) = desk.fire(due) {
+            tracing::error!(%rejection, noun = %due.noun, due = due.name, "a due time was left out");
+            return Ok(());
+        }
+        let work = desk.finish();
+        self.add(gathering, work);
+        Ok(())
+    }
+
+    fn desk<'a>(&'a self, policy: Option<Arc<Policy>>, gathering: &Gathering) -> Desk<'a> {
+        let first_index = u16::try_from(gathering.records.len()).unwrap_or(u16::MAX);
+        Desk::new(&self.layers, self.service, policy, gathering.at, first_index)
+    }
+
+    fn add(&mut self, gathering: &mut Gathering, work: Work) {
+        self.touched(&work.delta);
+        self.layers.gathering.extend(work.delta);
+        for record in work.records {
+            if !gathering.written.is_empty() {
+                gathering.written.push(b',');
+            }
+            let written = serde_json::to_writer(&mut gathering.written, record.as_ref());
+            // Writing to memory fails for no value of these types.
+            debug_assert!(written.is_ok());
+            gathering.records.push(record);
+        }
+        gathering.is_full |= gathering.records.len() >= RECORDS_MAX || gathering.written.len() >= BYTES_MAX;
+    }
+
+    fn before(&self, delta: &Delta, noun: &Noun) -> Option<Arc<Held>> {
+        match delta.get(&rows::Key::Noun(*noun)) {
+            Some(Some(Value::Noun(held))) => Some(Arc::clone(held)),
+            Some(_) | None => self.layers.held(noun),
+        }
+    }
+
+    /// What is kept at hand of rows that change is looked up again.
+    fn touched(&mut self, delta: &Delta) {
+        if delta.contains_key(&rows::Key::Noun(Noun::Policy)) {
+            self.policy = None;
+        }
+        // Due times order first among keys.
+        if delta.keys().next().is_some_and(|key| matches!(key, rows::Key::Due(_))) {
+            self.next_due = None;
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Keys kept in the stream `SEVA_KEYS`: one subject a key, an empty message where one was erased.
+
+use async_nats::header::{
+    HeaderMap, NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
+};
+use async_nats::jetstream::context::{Context, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{
+    Config, DirectGetErrorKind, Info, LastRawMessageErrorKind, PersistenceMode, RetentionPolicy,
+    StorageType, Stream,
+};
+use async_nats::{Client, Message};
+use bytes::Bytes;
+use seva_domain::values::KeyId;
+
+use crate::crypto::{self, WrappingKey};
+use crate::{Error, unavailable};
+
+/// The stream of the keys.
+pub(crate) const STREAM: &str = "SEVA_KEYS";
+
+/// What only the right master key opens.
+const CHECK_SUBJECT: &str = "seva.keycheck";
+
+/// How often an erasure that something else interferes with is begun again.
+const ERASE_ATTEMPTS_MAX: usize = 5;
+
+/// The stream's keys, wrapped.
+#[derive(Clone)]
+pub(crate) struct NatsKeys {
+    client: Client,
+    context: Context,
+    stream: Stream,
+}
+
+impl NatsKeys {
+    /// Finds or makes the stream, and makes sure that the master key is the one its keys are wrapped with.
+    pub(crate) async fn connect(
+        context: Context,
+        wrapping: &WrappingKey,
+    ) -> Result<NatsKeys, Error> {
+        let stream = context
+            .get_or_create_stream(config())
+            .await
+            .map_err(unavailable)?;
+        check_config(stream.cached_info())?;
+        let keys = NatsKeys {
+            client: context.client(),
+            context,
+            stream,
+        };
+        keys.check_master_key(wrapping).await?;
+        Ok(keys)
+    }
+
+    /// The wrapped key; `None` if it was erased or never made.
+    pub(crate) async fn get(&self, id: KeyId) -> Result<Option<Bytes>, Error> {
+        let subject = subject(id);
+        let payload = match self
+            .stream
+            .direct_get_last_for_subject(subject.as_str())
+            .await
+        {
+            Ok(message) => Some(message.payload),
+            // Any replica answers a direct get, also one that has not heard of the key yet. Only the leader knows that there is none.
+            Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
+                self.last(&subject).await?.map(|(_, payload)| payload)
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
+        Ok(payload.filter(|payload| !payload.is_empty()))
+    }
+
+    /// Writes keys that nobody has yet, all or none, in one atomic batch (ADR-50).
+    pub(crate) async fn put_all(&self, keys: Vec<(KeyId, Vec<u8>)>) -> Result<(), Error> {
+        let batch: String = crypto::random::<16>()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let count = keys.len();
+        for (index, (id, wrapped)) in keys.into_iter().enumerate() {
+            let mut headers = HeaderMap::new();
+            headers.insert(NATS_BATCH_ID, batch.as_str());
+            headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string());
+            if index + 1 == count {
+                headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
+                let answer = self
+                    .client
+                    .request_with_headers(subject(id), headers, wrapped.into())
+                    .await;
+                let ack = ack(&answer.map_err(unavailable)?)?;
+                if ack.batch_id.as_deref() != Some(&batch) || ack.batch_size != Some(count as u64) {
+                    return Err(unavailable(
+                        "the server's answer is not about the batch sent",
+                    ));
+                }
+            } else if index == 0 {
+                let answer = self
+                    .client
+                    .request_with_headers(subject(id), headers, wrapped.into())
+                    .await;
+                let answer = answer.map_err(unavailable)?;
+                if !answer.payload.is_empty() {
+                    ack(&answer)?;
+                }
+            } else {
+                self.client
+                    .publish_with_headers(subject(id), headers, wrapped.into())
+                    .await
+                    .map_err(unavailable)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Overwrites the key where it stands, then marks the subject, so that no late copy is taken for the key.
+    pub(crate) async fn erase(&self, id: KeyId) -> Result<(), Error> {
+        let subject = subject(id);
+        for _ in 0..ERASE_ATTEMPTS_MAX {
+            let expected = match self.last(&subject).await? {
+                Some((_, payload)) if payload.is_empty() => return Ok(()),
+                // Deleting by sequence erases: the server overwrites the bytes. A new message on the subject would not.
+                Some((sequence, _)) => {
+                    if let Err(error) = self.stream.delete_message(sequence).await {
+                        tracing::debug!(%error, "deleting a key's message failed, looking again");
+                        continue;
+                    }
+                    0
+                }
+                None => 0,
+            };
+            if self.publish_first(&subject, Bytes::new(), expected).await? {
+                return Ok(());
+            }
+        }
+        Err(unavailable(
+            "the key kept changing while it was being erased",
+        ))
+    }
+
+    /// The last message of a subject as the leader knows it.
+    async fn last(&self, subject: &str) -> Result<Option<(u64, Bytes)>, Error> {
+        match self.stream.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some((message.sequence, message.payload))),
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Publishes if the subject's last message is the one expected; says whether it was.
+    async fn publish_first(
+        &self,
+        subject: &str,
+        payload: Bytes,
+        expected: u64,
+    ) -> Result<bool, Error> {
+        let message = PublishMessage::build()
+            .payload(payload)
+            .expected_last_subject_sequence(expected);
+        let sent = self
+            .context
+            .send_publish(subject.to_owned(), message)
+            .await
+            .map_err(unavailable)?;
+        match sent.await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    /// Opens the check that the first process wrote, or writes it. Of several at once one writes, the others read.
+    async fn check_master_key(&self, wrapping: &WrappingKey) -> Result<(), Error> {
+        loop {
+            match self.last(CHECK_SUBJECT).await? {
+                Some((_, check)) if wrapping.opens_check(&check) => return Ok(()),
+                Some(_) => return Err(Error::WrongMasterKey),
+                None => {
+                    // Written or not, the look that follows tells.
+                    self.publish_first(CHECK_SUBJECT, wrapping.make_check().into(), 0)
+                        .await?;
+                }
+            }
+        }
+    }
+}
+
+fn subject(id: KeyId) -> String {
+    let mut subject = String::with_capacity(41);
+    subject.push_str("seva.key.");
+    for byte in id.bytes() {
+        subject.push(hex_digit(byte >> 4));
+        subject.push(hex_digit(byte & 15));
+    }
+    subject
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).unwrap_or('0')
+}
+
+fn ack(answer: &Message) -> Result<PublishAck, Error> {
+    match serde_json::from_slice::<Response<PublishAck>>(&answer.payload).map_err(unavailable)? {
+        Response::Ok(ack) => Ok(ack),
+        Response::Err { error } => Err(unavailable(error)),
+    }
+}
+
+fn config() -> Config {
+    Config {
+        name: STREAM.to_owned(),
+        description: Some("keys of persons, wrapped by the master key".to_owned()),
+        subjects: vec!["seva.key.*".to_owned(), CHECK_SUBJECT.to_owned()],
+        storage: StorageType::File,
+        retention: RetentionPolicy::Limits,
+        max_messages_per_subject: 1,
+        allow_direct: true,
+        allow_atomic_publish: true,
+        deny_delete: false,
+        ..Config::default()
+    }
+}
+
+/// Refuses a stream that would lose keys, keep them after erasure, or not take slabs.
+fn check_config(info: &Info) -> Result<(), Error> {
+    let found = &info.config;
+    let wrong = [
+        (
+            found.storage != StorageType::File,
+            "its storage should be `file`",
+        ),
+        (
+            found.retention != RetentionPolicy::Limits,
+            "its retention should be `limits`",
+        ),
+        (
+            found.persist_mode == Some(PersistenceMode::Async),
+            "its persist mode should not be `async`",
+        ),
+        (
+            found.max_messages_per_subject != 1,
+            "it should keep 1 message a subject",
+        ),
+        (
+            found.max_messages > 0 || found.max_bytes > 0 || !found.max_age.is_zero(),
+            "it should have no limit on messages, bytes or age",
+        ),
+        (!found.allow_direct, "it should allow direct gets"),
+        (
+            !found.allow_atomic_publish,
+            "it should allow atomic publishing",
+        ),
+        (found.deny_delete, "it should allow deleting messages"),
+    ];
+    match wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {
+        Some((_, what)) => Err(Error::Misconfigured(what)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,199 @@
+//! The command line: verbs and their options.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Customer service on an event log.
+#[derive(Debug, Parser)]
+#[command(name = "seva", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What every help text ends with.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 error, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable: try again, 7 partly done.
+
+Examples:
+  seva demo
+  seva inbox product
+  seva timeline email:meera.nair@example.com
+  seva call intake/ListOpenCases '{\"page\": {\"page_size\": 5}}'";
+
+/// What `seva` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Play a shop's week through the services, started with a log of their own.
+    Demo(DemoArgs),
+    /// Bring in a file of past interactions.
+    Import(crate::import::ImportArgs),
+    /// Call any method of a running service, found by reflection.
+    Call(CallArgs),
+    /// Show what waits in a department's inbox.
+    Inbox(InboxArgs),
+    /// Run services.
+    Serve(ServeArgs),
+    /// Show how far each running service is.
+    Status(StatusArgs),
+    /// Show all that happened with one customer.
+    Timeline(TimelineArgs),
+}
+
+/// Options of `seva serve`.
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Which services; none named: all.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// The NATS server that holds the log.
+    #[arg(long, value_name = "URL", env = "SEVA_NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub(crate) nats: String,
+    /// Its monitoring page, where durability is checked.
+    #[arg(long, value_name = "URL", env = "SEVA_NATS_MONITOR_URL", default_value = "http://127.0.0.1:8222")]
+    pub(crate) monitor: String,
+    /// Where databases are kept; deleting it loses nothing.
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    pub(crate) data: PathBuf,
+    /// Where to listen, on loopback only; with several services, the first one's port, 0 for free ones.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
+    pub(crate) listen: SocketAddr,
+    /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) master_key_file: Option<PathBuf>,
+    /// What the log's server must promise before a write counts.
+    #[arg(long, value_enum, default_value_t = Durability::Always)]
+    pub(crate) durability: Durability,
+}
+
+/// What the log's server must promise.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Durability {
+    /// Every write is on disk before it is acknowledged.
+    Always,
+    /// Writes of the last moments may be lost in a power failure.
+    Relaxed,
+}
+
+/// Options of `seva demo`.
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// End after the summary instead of staying up until Ctrl-C.
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Keep everything here; a second run on it records nothing twice [default: a fresh folder].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print the summary as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which running Seva is asked, and by whom.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Target {
+    /// The data folder of a running Seva [default: the last demo's].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) at: Option<PathBuf>,
+    /// Who asks: 1 to 64 of a-z, 0-9, `-`, `_`, `.`, `:`.
+    #[arg(long, value_name = "ID", default_value = "operator")]
+    pub(crate) actor: String,
+}
+
+/// Options of `seva call`.
+#[derive(Args, Debug)]
+pub(crate) struct CallArgs {
+    /// For example intake/LogInteraction, IntakeService/LogInteraction or seva.intake.v1.IntakeService/LogInteraction.
+    #[arg(value_name = "SERVICE/METHOD")]
+    pub(crate) method: String,
+    /// The request as JSON; `-` reads standard input.
+    #[arg(value_name = "JSON", default_value = "{}")]
+    pub(crate) request: String,
+    /// Ask this address instead of one from a data folder.
+    #[arg(long, value_name = "URL", conflicts_with = "at")]
+    pub(crate) endpoint: Option<String>,
+    /// Metadata to send with the request; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) metadata: Vec<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Options of `seva inbox`.
+#[derive(Args, Debug)]
+pub(crate) struct InboxArgs {
+    /// For example product, or triage.
+    pub(crate) department: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Options of `seva status`.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Options of `seva timeline`.
+#[derive(Args, Debug)]
+pub(crate) struct TimelineArgs {
+    /// A customer's id, or an identity: email:a@example.com, phone:NUMBER, handle:NETWORK/NAME, account:ID.
+    pub(crate) customer: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Reads an address and refuses those that other machines can reach: callers are not verified yet.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "an address is written like 127.0.0.1:50051".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("services listen on loopback only, such as 127.0.0.1".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn services_listen_on_loopback_only() {
+        assert!(loopback("127.0.0.1:50051").is_ok());
+        assert!(loopback("[::1]:0").is_ok());
+        assert!(loopback("0.0.0.0:50051").is_err());
+        assert!(loopback("50051").is_err());
+    }
+
+    #[test]
+    fn a_call_without_json_sends_an_empty_object() {
+        let cli = Cli::try_parse_from(["seva", "call", "intake/GetStatus"]).unwrap();
+        let Verb::Call(call) = cli.verb else { panic!("not a call") };
+        assert_eq!((call.request.as_str(), call.target.actor.as_str()), ("{}", "operator"));
+    }
+
+    #[test]
+    fn an_endpoint_and_a_data_folder_exclude_each_other() {
+        let line = ["seva", "call", "intake/GetStatus", "--at", "x", "--endpoint", "http://127.0.0.1:1"];
+        assert!(Cli::try_parse_from(line).is_err());
+    }
+}
