@@ -2,11 +2,17 @@
 
 pub mod caller;
 pub mod codec;
+pub mod edge;
+pub mod feedback;
 pub mod identity;
+pub mod intake;
 pub mod open;
+pub mod operations;
 pub mod parse;
 pub mod pb;
+pub mod policy;
 pub mod reflection;
+pub mod replayed;
 pub mod status;
 
 /// The longest request message that a service takes, in bytes.

@@ -18,3 +18,12 @@ pub mod rows;
 pub mod service;
 pub mod suggestion;
 pub mod values;
+
+#[cfg(test)]
+mod cast;
+#[cfg(test)]
+mod desk_tests;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod properties;

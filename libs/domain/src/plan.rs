@@ -87,6 +87,9 @@ pub fn plan(intent: &Intent, view: &dyn View, setting: &Setting<'_>) -> Result<P
     match intent {
         Intent::RegisterCustomer { identities, name, sealing } => {
             let customer = CustomerId::derive(&[setting.request.bytes()]);
+            if sealing.owner.is_some() {
+                return Err(NoPlan::SealFresh);
+            }
             refuse_taken(identities, customer, view)?;
             let register = customer::Command::Register {
                 key: sealing.key,

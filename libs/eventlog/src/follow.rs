@@ -85,6 +85,11 @@ impl Own {
         }
     }
 
+    /// Forgets a commit that will never come back.
+    pub fn forget(&self, digest: Digest) {
+        drop(self.take(digest));
+    }
+
     fn take(&self, digest: Digest) -> Option<Arc<Commit>> {
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
         let at = commits.iter().position(|(own, _)| *own == digest)?;
@@ -165,11 +170,11 @@ pub async fn verify(log: &Log, chains: &Chains) -> Result<(), Broken> {
     Ok(())
 }
 
-/// Follows the log after these chains and hands every message to all users, until they are gone or something is wrong.
+/// Follows the log after these chains and hands every message to all users, until the last of them is gone or something is wrong.
 pub async fn run(
     log: Log,
     mut checker: Checker,
-    users: Vec<mpsc::Sender<Arc<Followed>>>,
+    mut users: Vec<mpsc::Sender<Arc<Followed>>>,
     progress: watch::Sender<FollowProgress>,
 ) {
     let held = Arc::new(Semaphore::new(HELD_BYTES_MAX / 1024));
@@ -199,10 +204,16 @@ pub async fn run(
             followed._held = Arc::clone(&held).acquire_many_owned(kib).await.ok();
             let (sequence, stamp) = (followed.sequence, followed.stamp);
             let followed = Arc::new(followed);
-            for user in &users {
+            let mut gone = Vec::new();
+            for (n, user) in users.iter().enumerate() {
                 if user.send(Arc::clone(&followed)).await.is_err() {
-                    return;
+                    gone.push(n);
                 }
+            }
+            // One that ended, with its reason, does not end the others.
+            gone.into_iter().rev().for_each(|n| drop(users.remove(n)));
+            if users.is_empty() {
+                return;
             }
             progress.send_replace(FollowProgress { sequence, stamp, broken: None });
         }

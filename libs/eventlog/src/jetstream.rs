@@ -25,7 +25,7 @@ pub const STREAM: &str = "SEVA_LOG";
 pub const ACK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a follower hears nothing before it asks whether something is there, and looks anew.
-const QUIET_MAX: Duration = Duration::from_secs(5);
+const QUIET_MAX: Duration = Duration::from_secs(2);
 
 /// The server's code for "the subject's last sequence is another".
 const WRONG_LAST_SEQUENCE: u64 = 10071;
@@ -112,6 +112,10 @@ impl JetStreamLog {
     }
 
     pub(crate) async fn read(&self, sequence: u64) -> Result<Option<Stored>, LogError> {
+        // The server takes 0 for a question without a sequence.
+        if sequence == 0 {
+            return Ok(None);
+        }
         match self.stream.get_raw_message(sequence).await {
             Ok(message) => {
                 let service = service_of(&message.subject).ok_or_else(|| foreign(sequence, &message.subject))?;
@@ -160,8 +164,11 @@ impl JetStreamLog {
                         messages = None;
                     }
                     Ok(None) => messages = None,
-                    Err(_) if matches!(log.end().await, Ok(end) if end < next) => {}
-                    Err(_) => messages = None,
+                    Err(_) => match log.end().await {
+                        Ok(end) if end + 1 == next => {}
+                        Ok(end) if end < next => return Some((Err(shorter(next - 1, end)), (log, messages, next))),
+                        Ok(_) | Err(_) => messages = None,
+                    },
                 }
             }
         })))
@@ -190,6 +197,10 @@ fn micros(nanos: i128) -> At {
 
 fn foreign(sequence: u64, subject: &str) -> LogError {
     LogError::Corrupt(format!("message {sequence} stands under `{subject}`, which is no shard that this build knows"))
+}
+
+fn shorter(followed: u64, end: u64) -> LogError {
+    LogError::Corrupt(format!("it ends at {end}, and message {followed} was there before"))
 }
 
 fn unavailable(error: &dyn std::error::Error) -> LogError {

@@ -21,8 +21,17 @@ use crate::layers::Layers;
 use crate::rowcodec;
 use crate::store::{Change, Store, StoreError};
 
-/// How many records of other services, and how many due times, one commit takes in before it is full.
+/// How many reactions to other services' records, and how many due times, one commit takes in before it is full.
 pub const TAKEN_IN_MAX: usize = 128;
+
+/// How large the reactions in one commit may be together before it is full, in bytes as written.
+const TAKEN_IN_BYTES_MAX: usize = BYTES_MAX / 2;
+
+/// How large a request's records may be together, with all that follows from them, in bytes as written.
+pub const CASCADE_BYTES_MAX: usize = 256 * 1024;
+
+/// How much larger than the record reacted to a reaction may be written, in bytes.
+const REACTION_BYTES_EXTRA: usize = 512;
 
 /// The shape of a shard's rows. A database of another shape is made anew from the log.
 pub const FORMAT: u32 = 1;
@@ -66,6 +75,8 @@ pub enum ShardError {
     Unreadable { sequence: u64, source: Unreadable },
     #[error("the commit at {sequence} holds a record that was passed over: this build does not fold its noun")]
     PassedOver { sequence: u64 },
+    #[error("the log is no longer followed")]
+    Unfollowed,
 }
 
 /// A commit being gathered.
@@ -84,6 +95,51 @@ pub struct Gathering {
     pub is_due: bool,
 }
 
+impl Gathering {
+    /// What other services wrote is taken in up to these chains only; more of it must be before the next command.
+    fn stop_before(&mut self, chains: &Arc<Chains>) {
+        self.reacted_to = chains.sequence;
+        self.resume = Arc::clone(chains);
+        self.is_full = true;
+    }
+}
+
+/// What another service's commit holds that matters here.
+#[derive(Debug)]
+struct Pending {
+    sequence: u64,
+    records: Vec<Arc<Record>>,
+    /// How many reactions it will lead to, and about how large they will be as written.
+    reactions: usize,
+    bytes: usize,
+    /// The chains before it and after it.
+    before: Arc<Chains>,
+    after: Arc<Chains>,
+}
+
+impl Pending {
+    /// What matters to a service in a commit of another, if anything does. What does not is let go of: what waits here may be long.
+    fn of(service: Service, followed: &Followed) -> Option<Pending> {
+        if followed.service == service {
+            return None;
+        }
+        let (mut records, mut reactions, mut bytes) = (Vec::new(), 0, 0);
+        for (_, record) in followed.commit.records() {
+            let count: usize = service.processes().iter().map(|process| process.react(record).len()).sum();
+            if count > 0 || record.noun == Noun::Policy {
+                records.push(Arc::clone(record));
+            }
+            if count > 0 {
+                reactions += count;
+                bytes += count * (written(std::slice::from_ref(record)).len() + REACTION_BYTES_EXTRA);
+            }
+        }
+        let (before, after) = (Arc::clone(&followed.before), Arc::clone(&followed.after));
+        let sequence = followed.sequence;
+        (!records.is_empty()).then_some(Pending { sequence, records, reactions, bytes, before, after })
+    }
+}
+
 /// A service's shard.
 #[derive(Debug)]
 pub struct Shard {
@@ -95,7 +151,9 @@ pub struct Shard {
     reacted_to: u64,
     followed: Arc<Chains>,
     /// Other services' commits that matter here and that no commit of this shard has taken in yet.
-    pending: VecDeque<Arc<Followed>>,
+    pending: VecDeque<Pending>,
+    /// Time of the commit on its way, and how far it takes in; `None` if there is none.
+    on_its_way: Option<(At, u64)>,
     /// The policy in force; `None`: not known, or there is none.
     policy: Option<Arc<Policy>>,
     /// No due time stands before this; `None`: not known.
@@ -115,6 +173,7 @@ impl Shard {
             reacted_to: checkpoint.reacted_to,
             followed: Arc::new(checkpoint.resume),
             pending: VecDeque::new(),
+            on_its_way: None,
             policy: None,
             next_due: None,
             incarnation: incarnation.to_owned(),
@@ -141,22 +200,22 @@ impl Shard {
         self.pending.front().map_or(self.followed.sequence, |next| next.before.sequence)
     }
 
-    /// Whether other services' records wait to be taken in.
+    /// Whether other services' records wait to be taken in, and the commit on its way does not.
     pub fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
+        let (_, taken_in) = self.newest();
+        self.pending.back().is_some_and(|message| message.sequence > taken_in)
     }
 
     /// Takes note of a message that this shard does not own. Answers whether it must be taken in.
     pub fn note(&mut self, followed: &Arc<Followed>) -> bool {
-        self.followed = Arc::clone(&followed.after);
-        let service = self.service;
-        let matters = |record: &Record| {
-            record.noun == Noun::Policy || service.processes().iter().any(|p| !p.react(record).is_empty())
-        };
-        let is_pending = followed.service != service && followed.commit.records().any(|(_, r)| matters(r));
-        if is_pending {
-            self.pending.push_back(Arc::clone(followed));
+        // The follower may begin before what these rows hold, for the sake of others.
+        if followed.sequence <= self.followed.sequence {
+            return false;
         }
+        self.followed = Arc::clone(&followed.after);
+        let pending = Pending::of(self.service, followed);
+        let is_pending = pending.is_some();
+        self.pending.extend(pending);
         is_pending
     }
 
@@ -165,9 +224,9 @@ impl Shard {
         let mut delta = Delta::new();
         let sequence = followed.sequence;
         for message in self.pending.iter().take_while(|m| m.sequence <= followed.commit.reacted_to) {
-            for (_, record) in message.commit.records().filter(|(_, record)| record.noun == Noun::Policy) {
+            for record in message.records.iter().filter(|record| record.noun == Noun::Policy) {
                 let before = self.before(&delta, &record.noun);
-                rows::fold(&mut delta, before.as_deref(), record, 0, 0)
+                rows::fold(&mut delta, before.as_deref(), &foreign(record), 0, 0)
                     .map_err(|source| ShardError::Unreadable { sequence: message.sequence, source })?;
             }
         }
@@ -184,6 +243,7 @@ impl Shard {
 
     /// Makes rows of a commit that stands in the log part of the state.
     pub fn land(&mut self, at: At, reacted_to: u64, sequence: u64, digest: Digest, delta: &Delta) {
+        self.on_its_way = None;
         self.layers.confirm(sequence, delta);
         self.touched(delta);
         self.tip = (sequence, digest);
@@ -235,50 +295,86 @@ impl Shard {
     }
 
     /// Begins a commit at a time: takes in what other services wrote up to `until` and fires every due time reached.
+    ///
+    /// What is taken in and fired follows from `at` and the commit's `reacted_to` alone, so that the simulator does the same.
     pub fn begin(&mut self, at: At, until: u64) -> Result<Gathering, ShardError> {
-        let at = at.max(self.at);
+        let (newest, taken_in) = self.newest();
         let mut gathering = Gathering {
-            at,
-            reacted_to: until.max(self.reacted_to),
+            at: at.max(newest),
+            reacted_to: until.max(taken_in),
             resume: Arc::clone(&self.followed),
             records: Vec::new(),
             written: Vec::new(),
             is_full: false,
             is_due: false,
         };
-        let pending: Vec<Arc<Followed>> =
-            self.pending.iter().take_while(|message| message.sequence <= until).cloned().collect();
-        for (n, message) in pending.iter().enumerate() {
-            for (_, record) in message.commit.records() {
-                self.take_in(&mut gathering, record)?;
-            }
-            gathering.is_due = true;
-            if gathering.records.len() >= TAKEN_IN_MAX && n + 1 < pending.len() {
-                gathering.reacted_to = message.sequence;
-                gathering.resume = Arc::clone(&message.after);
-                gathering.is_full = true;
-                return Ok(gathering);
-            }
-        }
-        if self.next_due().is_some_and(|due| due <= at) {
-            let due = self.layers.due(at, TAKEN_IN_MAX);
-            gathering.is_full = due.len() >= TAKEN_IN_MAX;
-            for due in due {
-                self.fire(&mut gathering, &due)?;
-            }
+        if self.take_in_pending(&mut gathering, taken_in, until)? {
+            self.fire_reached(&mut gathering)?;
         }
         self.check()?;
         Ok(gathering)
     }
 
-    /// Decides a request in the commit being gathered. On an error, or when it is so already, nothing is added.
-    pub fn handle(&mut self, gathering: &mut Gathering, submission: &Submission) -> Result<Handled, NoPlan> {
+    /// Takes in messages after `taken_in` and up to `until`, as far as they fit. Answers whether due times may be fired then.
+    fn take_in_pending(&mut self, gathering: &mut Gathering, taken_in: u64, until: u64) -> Result<bool, ShardError> {
+        // Taken out while it is walked: taking in changes the rest of the shard.
+        let pending = std::mem::take(&mut self.pending);
+        let waits = |message: &&Pending| message.sequence > taken_in && message.sequence <= until;
+        let mut may_fire = true;
+        let mut result = Ok(());
+        for message in pending.iter().filter(waits) {
+            let is_too_much = gathering.records.len() + message.reactions > RECORDS_MAX
+                || gathering.written.len() + message.bytes > BYTES_MAX;
+            if is_too_much && !gathering.records.is_empty() {
+                gathering.stop_before(&message.before);
+                break;
+            }
+            result = message.records.iter().try_for_each(|record| self.take_in(gathering, message.sequence, record));
+            gathering.is_due = true;
+            if gathering.records.len() >= TAKEN_IN_MAX || gathering.written.len() >= TAKEN_IN_BYTES_MAX {
+                gathering.stop_before(&message.after);
+                may_fire = false;
+            }
+            if !may_fire || result.is_err() {
+                break;
+            }
+        }
+        self.pending = pending;
+        result.map(|()| may_fire)
+    }
+
+    fn fire_reached(&mut self, gathering: &mut Gathering) -> Result<(), ShardError> {
+        if self.next_due().is_none_or(|due| due > gathering.at) {
+            return Ok(());
+        }
+        let due = self.layers.due(gathering.at, TAKEN_IN_MAX);
+        gathering.is_full |= due.len() >= TAKEN_IN_MAX;
+        due.iter().try_for_each(|due| self.fire(gathering, due))
+    }
+
+    /// Decides a request in the commit being gathered. On an error, or when it is so already, nothing is added. `None`: it is for the next
+    /// commit, this one has no room for what would be added.
+    pub fn handle(
+        &mut self,
+        gathering: &mut Gathering,
+        submission: &Submission,
+    ) -> Result<Option<Handled>, NoPlan> {
         let policy = self.policy();
         let mut desk = self.desk(policy, gathering);
         let handled = desk.handle(submission)?;
         let work = desk.finish();
-        self.add(gathering, work);
-        Ok(handled)
+        let written = written(&work.records);
+        if written.len() > CASCADE_BYTES_MAX {
+            return Err(NoPlan::Rejected(Rejection::TooMuch("more than 256 KiB")));
+        }
+        let is_too_much = gathering.records.len() + work.records.len() > RECORDS_MAX
+            || gathering.written.len() + 1 + written.len() > BYTES_MAX;
+        if is_too_much && !gathering.records.is_empty() {
+            gathering.is_full = true;
+            return Ok(None);
+        }
+        self.add_written(gathering, work, &written);
+        Ok(Some(handled))
     }
 
     /// Runs the facts of one request again in the commit being gathered.
@@ -296,20 +392,32 @@ impl Shard {
         self.layers.take_failure().map_or(Ok(()), Err)
     }
 
+    /// The commit gathered is on its way: the next one gathers on top of it.
+    pub fn send(&mut self, gathering: &Gathering) {
+        self.layers.in_flight = std::mem::take(&mut self.layers.gathering);
+        self.on_its_way = Some((gathering.at, gathering.reacted_to));
+    }
+
     /// Forgets the commit being gathered, and the one on its way if asked to.
     pub fn discard(&mut self, and_in_flight: bool) {
         let mut gone = std::mem::take(&mut self.layers.gathering);
         if and_in_flight {
+            self.on_its_way = None;
             gone.append(&mut self.layers.in_flight);
         }
         self.touched(&gone);
     }
 
-    fn take_in(&mut self, gathering: &mut Gathering, record: &Record) -> Result<(), ShardError> {
+    /// Time of the newest commit, on its way or not, and how far it takes in.
+    fn newest(&self) -> (At, u64) {
+        self.on_its_way.unwrap_or((self.at, self.reacted_to))
+    }
+
+    fn take_in(&mut self, gathering: &mut Gathering, sequence: u64, record: &Record) -> Result<(), ShardError> {
         let policy = self.policy();
         let mut desk = self.desk(policy, gathering);
         if record.noun == Noun::Policy {
-            desk.fold_foreign(record).map_err(|source| ShardError::Unreadable { sequence: 0, source })?;
+            desk.fold_foreign(&foreign(record)).map_err(|source| ShardError::Unreadable { sequence, source })?;
         }
         if let Err(rejection) = desk.take_in(record) {
             tracing::error!(%rejection, record.id = %record.id, "a reaction was left out");
@@ -338,17 +446,18 @@ impl Shard {
     }
 
     fn add(&mut self, gathering: &mut Gathering, work: Work) {
+        let written = written(&work.records);
+        self.add_written(gathering, work, &written);
+    }
+
+    fn add_written(&mut self, gathering: &mut Gathering, work: Work, written: &[u8]) {
         self.touched(&work.delta);
         self.layers.gathering.extend(work.delta);
-        for record in work.records {
-            if !gathering.written.is_empty() {
-                gathering.written.push(b',');
-            }
-            let written = serde_json::to_writer(&mut gathering.written, record.as_ref());
-            // Writing to memory fails for no value of these types.
-            debug_assert!(written.is_ok());
-            gathering.records.push(record);
+        if !gathering.written.is_empty() && !written.is_empty() {
+            gathering.written.push(b',');
         }
+        gathering.written.extend_from_slice(written);
+        gathering.records.extend(work.records);
         gathering.is_full |= gathering.records.len() >= RECORDS_MAX || gathering.written.len() >= BYTES_MAX;
     }
 
@@ -369,4 +478,23 @@ impl Shard {
             self.next_due = None;
         }
     }
+}
+
+/// A record of another service as it is folded here: its request was made there, and is not remembered here.
+fn foreign(record: &Record) -> Record {
+    Record { request: None, ..record.clone() }
+}
+
+/// Records as they are written, joined by commas.
+fn written(records: &[Arc<Record>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for record in records {
+        if !bytes.is_empty() {
+            bytes.push(b',');
+        }
+        let written = serde_json::to_writer(&mut bytes, record.as_ref());
+        // Writing to memory fails for no value of these types.
+        debug_assert!(written.is_ok());
+    }
+    bytes
 }

@@ -41,6 +41,9 @@ const REFUSED_WAIT: Duration = Duration::from_millis(500);
 /// How long an append without a known outcome waits before it is sent again.
 const UNKNOWN_WAIT: Duration = Duration::from_millis(200);
 
+/// How many messages are taken in at once before commands are looked at again.
+const FOLLOW_BATCH_MAX: usize = 64;
+
 /// A due time is fired so soon at the earliest: one that cannot be fired must not keep the writer busy.
 const DUE_WAIT_MIN: Duration = Duration::from_millis(5);
 
@@ -178,12 +181,20 @@ impl Writer {
 
     /// Submits a request and waits for what comes of it. Dropping the future leaves the outcome unknown.
     pub async fn submit(&self, submission: Arc<Submission>) -> Answer {
+        self.send(submission).await
+    }
+
+    /// Puts a request in the queue at once, so that requests are decided in the order of these calls, and waits for what comes of it.
+    pub fn send(&self, submission: Arc<Submission>) -> impl Future<Output = Answer> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        match self.asks.try_send(Ask { submission, reply }) {
-            Ok(()) => answer.await.unwrap_or(Answer::Unknown),
-            Err(mpsc::error::TrySendError::Full(_)) => Answer::Unavailable(Unavailable::QueueFull),
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                Answer::Unavailable(Unavailable::Stopped("its process is ending".to_owned()))
+        let sent = self.asks.try_send(Ask { submission, reply });
+        async move {
+            match sent {
+                Ok(()) => answer.await.unwrap_or(Answer::Unknown),
+                Err(mpsc::error::TrySendError::Full(_)) => Answer::Unavailable(Unavailable::QueueFull),
+                Err(mpsc::error::TrySendError::Closed(_)) => {
+                    Answer::Unavailable(Unavailable::Stopped("its process is ending".to_owned()))
+                }
             }
         }
     }
@@ -285,11 +296,10 @@ impl Task {
         if let Err(error) = &result {
             tracing::error!(%error, service = self.parts.service.name(), "the writer has stopped");
         }
+        // A reason known before is nearer to the cause.
+        let reason = self.stopped.take().unwrap_or(reason);
         self.progress.send_modify(|progress| progress.phase = Phase::Stopped(reason.clone()));
-        for (ask, _) in self.answers.drain(..) {
-            // A caller that is gone needs no answer.
-            let _gone = ask.reply.send(Answer::Unavailable(Unavailable::Stopped(reason.clone())));
-        }
+        self.dismiss(reason).await;
         result
     }
 
@@ -304,15 +314,10 @@ impl Task {
             let due = self.until_due();
             tokio::select! {
                 biased;
-                followed = self.parts.followed.recv() => match followed {
-                    Some(followed) => self.follow(&followed).await?,
-                    // The follower stopped; it said why.
-                    None => {
-                        self.stopped.get_or_insert_with(|| "the log is no longer followed".to_owned());
-                        self.refuse_all();
-                        std::future::pending::<()>().await;
-                    }
-                },
+                followed = self.parts.followed.recv() => {
+                    // The follower ends only when something is wrong, and says what.
+                    self.follow_all(followed.ok_or(ShardError::Unfollowed)?).await?;
+                }
                 outcome = outcome(&mut self.in_flight) => self.settle(outcome),
                 changed = self.stored.changed() => {
                     if changed.is_err() { return Err(StoreError("its thread ended".to_owned()).into()) }
@@ -320,11 +325,8 @@ impl Task {
                 }
                 ask = self.commands.recv(), if self.takes_commands() => match ask {
                     Some(ask) => self.waiting.push_back(ask),
-                    None if self.in_flight.is_none() && self.answers.is_empty() => return Ok(()),
-                    None => if let Some(in_flight) = &mut self.in_flight {
-                        let outcome = in_flight.future.as_mut().await;
-                        self.settle(outcome);
-                    },
+                    // With the last handle the last caller is gone: what is on its way needs no answer.
+                    None => return Ok(()),
                 },
                 () = due => {}
             }
@@ -334,6 +336,35 @@ impl Task {
                     Err(_) => break,
                 }
             }
+        }
+    }
+
+    /// Answers everybody who still waits: what was never sent did not happen, of what is on its way nobody can tell.
+    async fn dismiss(&mut self, reason: String) {
+        let refusal = Unavailable::Stopped(reason);
+        self.commands.close();
+        while let Some(ask) = self.commands.recv().await {
+            self.waiting.push_back(ask);
+        }
+        self.turn_away(&refusal);
+        self.drop_gathering(&refusal);
+        let Some(in_flight) = self.in_flight.take() else { return };
+        for (ask, _) in in_flight.answers {
+            let answer = match &in_flight.commit {
+                Some(_) => Answer::Unknown,
+                None => Answer::Unavailable(refusal.clone()),
+            };
+            // A caller that is gone needs no answer.
+            let _gone = ask.reply.send(answer);
+        }
+    }
+
+    /// Forgets the commit being gathered. Nothing of it was sent, so nothing of it happened.
+    fn drop_gathering(&mut self, refusal: &Unavailable) {
+        self.gathering = None;
+        self.shard.discard(false);
+        for (ask, _) in self.answers.drain(..) {
+            let _gone = ask.reply.send(Answer::Unavailable(refusal.clone()));
         }
     }
 
@@ -412,10 +443,11 @@ impl Task {
             Phase::LogUnavailable => Some(Unavailable::LogUnavailable),
             Phase::Stopped(reason) => Some(Unavailable::Stopped(reason)),
         };
+        let is_full = refusal == Some(Unavailable::BacklogFull);
         if let Some(refusal) = refusal {
             self.turn_away(&refusal);
         }
-        if !self.is_caught_up || self.stopped.is_some() || self.is_unknown() {
+        if !self.is_caught_up || self.stopped.is_some() || self.is_unknown() || is_full {
             return Ok(());
         }
         let now = self.now();
@@ -426,67 +458,63 @@ impl Task {
         let Some(mut gathering) = self.gathering.take() else { return Ok(()) };
         while !gathering.is_full {
             let Some(ask) = self.waiting.pop_front() else { break };
-            self.decide(&mut gathering, ask)?;
+            if let Some(ask) = self.decide(&mut gathering, ask)? {
+                self.waiting.push_front(ask);
+            }
         }
         self.gathering = Some(gathering);
         Ok(())
     }
 
-    fn decide(&mut self, gathering: &mut Gathering, ask: Ask) -> Result<(), ShardError> {
-        let request = ask.submission.request.id;
-        if let Some(seen) = self.shard.layers.seen(&request) {
-            if seen.sequence > 0 {
-                let _gone = ask.reply.send(Answer::Seen(seen));
-            } else if self.shard.layers.in_flight.contains_key(&Key::Request(request)) {
-                match &mut self.in_flight {
-                    Some(in_flight) => in_flight.answers.push((ask, Held::Seen)),
-                    None => self.answers.push((ask, Held::Seen)),
-                }
-            } else {
-                self.answers.push((ask, Held::Seen));
-            }
-            return Ok(());
-        }
+    /// Decides a command in the commit being gathered. Answers the command if it is for the next one: this one is full.
+    fn decide(&mut self, gathering: &mut Gathering, ask: Ask) -> Result<Option<Ask>, ShardError> {
+        let Some(ask) = self.join(ask) else { return Ok(None) };
         let first = gathering.records.len();
-        let held = match self.shard.handle(gathering, &ask.submission) {
-            Ok(Handled::Recorded) => Held::Recorded { first, count: gathering.records.len() - first },
-            Ok(Handled::AlreadySo { rev }) => Held::AlreadySo { rev },
-            Err(NoPlan::Rejected(rejection)) => Held::Rejected(rejection),
-            Err(NoPlan::SealUnder { customer, key }) => return self.hand_back(ask, Answer::SealUnder { customer, key }),
-            Err(NoPlan::SealFresh) => return self.hand_back(ask, Answer::SealFresh),
-            Err(NoPlan::ClassifyAgain) => return self.hand_back(ask, Answer::ClassifyAgain),
-        };
+        let handled = self.shard.handle(gathering, &ask.submission);
         self.shard.check()?;
+        let held = match handled {
+            Ok(Some(Handled::Recorded)) => {
+                // What the processes made of it follows the request's own records.
+                let own = gathering.records[first..].iter().take_while(|record| record.request.is_some());
+                Held::Recorded { first, count: own.count() }
+            }
+            Ok(Some(Handled::AlreadySo { rev })) => Held::AlreadySo { rev },
+            Ok(None) => return Ok(Some(ask)),
+            Err(NoPlan::Rejected(rejection)) => Held::Rejected(rejection),
+            Err(NoPlan::SealUnder { customer, key }) => return Ok(hand_back(ask, Answer::SealUnder { customer, key })),
+            Err(NoPlan::SealFresh) => return Ok(hand_back(ask, Answer::SealFresh)),
+            Err(NoPlan::ClassifyAgain) => return Ok(hand_back(ask, Answer::ClassifyAgain)),
+        };
         self.answers.push((ask, held));
-        Ok(())
+        Ok(None)
     }
 
-    fn hand_back(&self, ask: Ask, answer: Answer) -> Result<(), ShardError> {
-        let _gone = ask.reply.send(answer);
-        Ok(self.shard.check()?)
+    /// Answers a request that was seen before, or lets it wait with the same one that is on its way or being gathered. Gives back any other.
+    fn join(&mut self, ask: Ask) -> Option<Ask> {
+        let stands = |seen: &Seen| seen.sequence > 0;
+        if let Some(seen) = self.shard.layers.seen(&ask.submission.request.id).filter(stands) {
+            return hand_back(ask, Answer::Seen(seen));
+        }
+        let key = Key::Request(ask.submission.request.id);
+        if self.shard.layers.gathering.contains_key(&key) {
+            self.answers.push((ask, Held::Seen));
+            return None;
+        }
+        match &mut self.in_flight {
+            Some(in_flight) if self.shard.layers.in_flight.contains_key(&key) => {
+                in_flight.answers.push((ask, Held::Seen));
+                None
+            }
+            Some(_) | None => Some(ask),
+        }
     }
 
     /// Turns away what waits; what is being recorded already still gets its answer.
     fn turn_away(&mut self, refusal: &Unavailable) {
         for ask in std::mem::take(&mut self.waiting) {
-            let key = Key::Request(ask.submission.request.id);
-            let is_on_its_way = self.shard.layers.in_flight.contains_key(&key);
-            match &mut self.in_flight {
-                Some(in_flight) if is_on_its_way => in_flight.answers.push((ask, Held::Seen)),
-                Some(_) | None => {
-                    let _gone = ask.reply.send(Answer::Unavailable(refusal.clone()));
-                }
+            if let Some(ask) = self.join(ask) {
+                let _gone = ask.reply.send(Answer::Unavailable(refusal.clone()));
             }
-        }
-    }
-
-    fn refuse_all(&mut self) {
-        self.report();
-        let reason = self.stopped.clone().unwrap_or_default();
-        self.turn_away(&Unavailable::Stopped(reason));
-        let answers = self.answers.drain(..).chain(self.in_flight.take().into_iter().flat_map(|f| f.answers));
-        for (ask, _) in answers {
-            let _gone = ask.reply.send(Answer::Unknown);
         }
     }
 
@@ -511,7 +539,7 @@ impl Task {
             self.in_flight = Some(InFlight { commit: None, answers, future: future.boxed() });
             return;
         }
-        self.shard.layers.in_flight = std::mem::take(&mut self.shard.layers.gathering);
+        self.shard.send(&gathering);
         let Gathering { at, reacted_to, resume, records, written, is_full: _, is_due: _ } = gathering;
         let build = self.parts.build.clone();
         let commit = Commit { at, build, prev, reacted_to, records };
@@ -543,14 +571,8 @@ impl Task {
                 }
                 return;
             }
-            // Another process wrote. Its commit is on the way to the follower; until it is there, ask now and then.
-            (Outcome::AtEnd(false), None) => {
-                in_flight.future = async move {
-                    tokio::time::sleep(REFUSED_WAIT).await;
-                    Outcome::AtEnd(false)
-                }
-                .boxed();
-            }
+            // Another process wrote, and its commit is on the way to the follower: what rests on the state before it is decided again then.
+            (Outcome::AtEnd(false), None) => in_flight.future = std::future::pending().boxed(),
             (Outcome::NoAnswer, None) => {
                 for (ask, _) in in_flight.answers {
                     let _gone = ask.reply.send(Answer::Unavailable(Unavailable::LogUnavailable));
@@ -558,7 +580,7 @@ impl Task {
                 return;
             }
             // The guard does not hold: another commit stands there, or this one does. The log will show which.
-            (Outcome::Appended(Err(AppendError::Conflict)), Some(commit)) => {
+            (Outcome::Appended(Err(AppendError::Conflict)) | Outcome::AtEnd(false), Some(commit)) => {
                 let guard = commit.guard;
                 in_flight.future = async move {
                     tokio::time::sleep(REFUSED_WAIT).await;
@@ -572,6 +594,7 @@ impl Task {
                 for (ask, _) in in_flight.answers.drain(..) {
                     let _gone = ask.reply.send(Answer::Unknown);
                 }
+                self.drop_gathering(&Unavailable::LogUnavailable);
                 let (guard, bytes) = (commit.guard, commit.bytes.clone());
                 in_flight.future = async move {
                     tokio::time::sleep(UNKNOWN_WAIT).await;
@@ -580,7 +603,7 @@ impl Task {
                 .boxed();
             }
             // Nothing stands after the guard, so the same commit under the same guard can only land once.
-            (Outcome::AtEnd(_) | Outcome::NoAnswer, Some(commit)) => {
+            (Outcome::AtEnd(true) | Outcome::NoAnswer, Some(commit)) => {
                 let (guard, bytes) = (commit.guard, commit.bytes.clone());
                 in_flight.future = async move { Outcome::Appended(log.append(service, guard, bytes).await) }.boxed();
             }
@@ -606,6 +629,16 @@ impl Task {
         }
         let checkpoint = self.shard.checkpoint_at(&resume);
         self.acked.push_back(Acked { sequence, digest, delta, checkpoint, sent, was_unknown: is_unknown });
+    }
+
+    /// Takes in a message of the log and those that came with it: what is decided before they are would be decided again.
+    async fn follow_all(&mut self, first: Arc<Followed>) -> Result<(), ShardError> {
+        self.follow(&first).await?;
+        for _ in 1..FOLLOW_BATCH_MAX {
+            let Ok(followed) = self.parts.followed.try_recv() else { break };
+            self.follow(&followed).await?;
+        }
+        Ok(())
     }
 
     /// Takes in the next message of the log.
@@ -643,7 +676,11 @@ impl Task {
             return Ok(());
         }
         // Another process of this service wrote. What was decided on the state before it is decided again, in the order it came.
-        let answers = self.in_flight.take().into_iter().flat_map(|in_flight| in_flight.answers);
+        let lost = self.in_flight.take();
+        if let Some(commit) = lost.as_ref().and_then(|in_flight| in_flight.commit.as_ref()) {
+            self.parts.own.forget(commit.digest);
+        }
+        let answers = lost.into_iter().flat_map(|in_flight| in_flight.answers);
         let again: Vec<Ask> = answers.chain(self.answers.drain(..)).map(|(ask, _)| ask).collect();
         for ask in again.into_iter().rev() {
             self.waiting.push_front(ask);
@@ -664,7 +701,7 @@ impl Task {
     /// A commit of this process came back from the log: what it changes may be stored.
     async fn came_back(&mut self, acked: Acked, followed: &Followed) -> Result<(), ShardError> {
         if acked.digest != followed.digest {
-            self.stopped = Some(format!("the log holds another commit at {} than it acknowledged", acked.sequence));
+            self.stop(format!("the log holds another commit at {} than it acknowledged", acked.sequence));
             return Ok(());
         }
         self.check_clock(&acked, followed);
@@ -680,8 +717,14 @@ impl Task {
         if u128::from(off) > SKEW_MAX.as_micros() {
             let off_ms = off / 1_000;
             tracing::error!(off_ms, "this machine's clock is off the log's: the writer stops");
-            self.stopped = Some(format!("this machine's clock is {off_ms} ms off the log's: set it and start again"));
+            self.stop(format!("this machine's clock is {off_ms} ms off the log's: set it and start again"));
         }
+    }
+
+    /// Writes nothing any more, and goes on following.
+    fn stop(&mut self, reason: String) {
+        let reason = self.stopped.get_or_insert(reason).clone();
+        self.drop_gathering(&Unavailable::Stopped(reason));
     }
 
     async fn store(&mut self, sequence: u64, delta: Delta, checkpoint: Checkpoint) -> Result<(), ShardError> {
@@ -702,6 +745,12 @@ async fn outcome(in_flight: &mut Option<InFlight>) -> Outcome {
         Some(in_flight) => in_flight.future.as_mut().await,
         None => std::future::pending().await,
     }
+}
+
+fn hand_back(ask: Ask, answer: Answer) -> Option<Ask> {
+    // A caller that is gone needs no answer.
+    let _gone = ask.reply.send(answer);
+    None
 }
 
 fn answer(ask: Ask, held: Held, records: &[Arc<Record>], sequence: u64, position: Position) {
@@ -770,7 +819,7 @@ fn storing(
             }
             let result = write(store.as_ref(), &mut batch);
             let is_over = result.is_err();
-            stored.send_replace(result);
+            let _previous = stored.send_replace(result);
             if is_over {
                 return;
             }

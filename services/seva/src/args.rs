@@ -66,6 +66,9 @@ pub(crate) struct ServeArgs {
     /// What the log's server must promise before a write counts.
     #[arg(long, value_enum, default_value_t = Durability::Always)]
     pub(crate) durability: Durability,
+    /// How many servers of a cluster keep each message, where the log's streams are made by this start.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) replicas: usize,
 }
 
 /// What the log's server must promise.

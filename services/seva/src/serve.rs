@@ -4,32 +4,121 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::{Context as _, bail};
+use seva::house::{self, Durability, Options, system_clock};
+use seva_domain::service::Service;
+use seva_host::endpoints::Endpoints;
+use seva_host::shutdown::Shutdown;
+use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::ServeArgs;
+use crate::args::{self, ServeArgs};
+
+/// The variable that holds the master key where no file does.
+const MASTER_KEY: &str = "SEVA_MASTER_KEY";
 
 /// Services that run in this process.
 pub(crate) struct Running {
     /// Where each answers: service to `http://127.0.0.1:port`.
     pub(crate) services: BTreeMap<String, String>,
+    /// Where the metrics are.
+    pub(crate) metrics: String,
+    house: house::Running,
 }
 
 impl Running {
     /// Waits until every service has stopped.
-    pub(crate) async fn stopped(self) {}
+    pub(crate) async fn stopped(self) -> anyhow::Result<()> {
+        self.house.stopped().await
+    }
+}
+
+impl From<house::Running> for Running {
+    fn from(house: house::Running) -> Running {
+        let services = house.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
+        Running { services: services.collect(), metrics: house.metrics.clone(), house }
+    }
 }
 
 /// Runs the services asked for until the process is told to stop.
-pub(crate) async fn run(_args: ServeArgs) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("serving is not there yet")
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::listen()?;
+    let services = services(&args.services)?;
+    let master = match &args.master_key_file {
+        Some(file) => MasterKey::from_file(file)?,
+        None => MasterKey::from_env(MASTER_KEY)?,
+    };
+    let options = Options {
+        services,
+        nats_url: args.nats.clone(),
+        monitor_url: args.monitor.clone(),
+        data: args.data.clone(),
+        listen: args.listen,
+        master,
+        durability: match args.durability {
+            args::Durability::Always => Durability::Always,
+            args::Durability::Relaxed => Durability::Relaxed,
+        },
+        clock: system_clock(),
+        checks_clock: true,
+        replicas: args.replicas,
+    };
+    let running = Running::from(house::start(&options, shutdown.token()).await?);
+    let mut endpoints = Endpoints {
+        nats: args.nats,
+        monitor: args.monitor,
+        metrics: Some(running.metrics.clone()),
+        master_key_file: args.master_key_file.unwrap_or_default(),
+        services: running.services.clone(),
+    };
+    // Processes of other services may share the folder: what they wrote there stays.
+    if let Ok(others) = Endpoints::read(&args.data) {
+        for (service, url) in others.services {
+            endpoints.services.entry(service).or_insert(url);
+        }
+    }
+    endpoints.write(&args.data)?;
+    let token = shutdown.token();
+    let stopped = running.stopped();
+    tokio::pin!(stopped);
+    let over = tokio::select! {
+        over = &mut stopped => Some(over),
+        () = token.cancelled() => shutdown.drain(stopped).await,
+    };
+    over.unwrap_or_else(|| bail!("calls that were under way did not end in time"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-/// Starts all services on free loopback ports.
+fn services(names: &[String]) -> anyhow::Result<Vec<Service>> {
+    let mut services = Vec::new();
+    for name in names {
+        let known = Service::ALL.map(Service::name).join(", ");
+        let service = Service::parse(name).with_context(|| format!("there is no service `{name}`: take {known}"))?;
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    Ok(if services.is_empty() { Service::ALL.to_vec() } else { services })
+}
+
+/// Starts all services on free loopback ports, with the master key that the data folder holds.
 pub(crate) async fn start_all(
-    _data_dir: &Path,
-    _nats_url: &str,
-    _monitor_url: &str,
-    _shutdown: CancellationToken,
+    data_dir: &Path,
+    nats_url: &str,
+    monitor_url: &str,
+    shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
-    anyhow::bail!("serving is not there yet")
+    let options = Options {
+        services: Service::ALL.to_vec(),
+        nats_url: nats_url.to_owned(),
+        monitor_url: monitor_url.to_owned(),
+        data: data_dir.join("databases"),
+        listen: ([127, 0, 0, 1], 0).into(),
+        master: MasterKey::from_file(&data_dir.join("master.key"))?,
+        durability: Durability::Always,
+        clock: system_clock(),
+        checks_clock: true,
+        replicas: 1,
+    };
+    Ok(Running::from(house::start(&options, shutdown).await?))
 }

@@ -43,7 +43,7 @@ pub struct Reclassified {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Sealed>,
     pub customer: CustomerId,
-    /// What the customer said first: whoever acts on the new kind works from it.
+    /// What the customer said first (or, if they said nothing yet, what was said to them): whoever acts on the new kind works from it.
     pub interaction: InteractionId,
     pub text: Sealed,
     pub classification: Classification,

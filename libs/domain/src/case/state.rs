@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use crate::values::{At, Classification, CustomerId, InteractionId, Kind, Sealed, ThreadId};
+use crate::values::{At, Classification, CustomerId, Direction, InteractionId, Kind, Sealed, ThreadId};
 
 /// A case, as far as decisions need it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -31,10 +31,11 @@ pub struct Matter {
     pub opening: Option<Opening>,
 }
 
-/// What was said first.
+/// What the customer said first; until then, what was said to them first.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Opening {
     pub interaction: InteractionId,
+    pub direction: Direction,
     pub text: Sealed,
     pub classification: Classification,
 }
@@ -87,9 +88,16 @@ pub fn evolve(state: State, event: &Event, at: At) -> State {
         Event::Linked(_) => state,
         Event::InteractionLogged(logged) => state.with(|matter| {
             matter.last_interaction_at = matter.last_interaction_at.max(at);
-            if matter.opening.is_none() {
+            let is_first = match &matter.opening {
+                None => true,
+                Some(opening) => {
+                    opening.direction == Direction::Outbound && logged.direction == Direction::Inbound
+                }
+            };
+            if is_first {
                 matter.opening = Some(Opening {
                     interaction: logged.interaction,
+                    direction: logged.direction,
                     text: logged.text.clone(),
                     classification: logged.classification.clone(),
                 });

@@ -5,8 +5,11 @@ use super::{Phrases, classify, detect, normalise};
 use crate::policy::document::{CaseRules, DepartmentEntry, Document, Routing, Row, STARTER, Table};
 use crate::values::{Hit, Language};
 
+/// A row's id and phrases.
+type Entry<'a> = (&'a str, &'a [&'a str]);
+
 /// A policy with these tables, each of a language and rows of an id and phrases.
-fn policy(tables: &[(&str, &[(&str, &[&str])])]) -> Phrases {
+fn policy(tables: &[(&str, &[Entry<'_>])]) -> Phrases {
     let rule = || "A rule.".to_owned();
     let tables = tables.iter().map(|(language, rows)| {
         let rows = rows.iter().map(|(id, phrases)| Row {

@@ -59,7 +59,7 @@ pub struct KeyJoined {
 /// This customer may be the same person as others: several matched what the caller is known by, and nothing decided.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct MergeProposed {
-    /// In order of their ids; at most [`super::decide::CANDIDATES_MAX`].
+    /// In order of their ids; at most [`super::CANDIDATES_MAX`].
     pub candidates: Vec<CustomerId>,
 }
 

@@ -10,6 +10,6 @@ mod decide;
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Command, Rejection, decide};
+pub use decide::{CANDIDATES_MAX, Command, IDENTITIES_MAX, Rejection, decide};
 pub use events::*;
 pub use state::{Known, State, evolve};

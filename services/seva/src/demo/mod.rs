@@ -75,7 +75,7 @@ async fn with_log(
     let endpoints = Endpoints {
         nats: nats.url(),
         monitor: nats.monitor_url(),
-        metrics: None,
+        metrics: Some(running.metrics.clone()),
         master_key_file,
         services: running.services.clone(),
     };
@@ -90,8 +90,10 @@ async fn with_log(
         told_to_stop.cancelled().await;
     }
     stop.cancel();
-    shutdown.drain(running.stopped()).await;
-    match outcome? {
+    let stopped = shutdown.drain(running.stopped()).await.unwrap_or(Ok(()));
+    let outcome = outcome?;
+    stopped?;
+    match outcome {
         true => Ok(ExitCode::SUCCESS),
         false => {
             output::say(&format!("Stopped before the end; `demo --data {}` goes on from here.", dir.display()));

@@ -224,7 +224,7 @@ pub(crate) const IDENTITIES_MAX: usize = 16;
 impl Map {
     /// Reads and checks a map: what passes can fail only over the columns of a file.
     pub(crate) fn parse(text: &str) -> Result<Map, MapError> {
-        let map: Map = toml::from_str(text).map_err(|e| MapError(format!("{}", e.to_string().trim_end())))?;
+        let map: Map = toml::from_str(text).map_err(|e| MapError(e.to_string().trim_end().to_owned()))?;
         map.check()?;
         Ok(map)
     }

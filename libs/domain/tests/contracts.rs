@@ -1,0 +1,350 @@
+//! What others rely on for ever: the shape of every event on the wire, and the reasons that callers see.
+//!
+//! `contracts/` holds one example file per event type and version. A file is never changed: another shape is another version, in a
+//! file of its own, and today's reader understands them all.
+
+#![cfg(test)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use seva_domain::noun::{Event, Noun, Rejection};
+use seva_domain::values::{
+    At, CaseId, Channel, Classification, CustomerId, Department, Direction, Hit, InteractionId, KeyId, Kind,
+    Language, Sealed, ThreadId, Token,
+};
+use seva_domain::{case, customer, import, policy, suggestion};
+
+fn home() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn contracts() -> PathBuf {
+    home().join("contracts")
+}
+
+fn case_id() -> CaseId {
+    CaseId::from_bytes([1; 16])
+}
+
+fn customer_id() -> CustomerId {
+    CustomerId::from_bytes([2; 16])
+}
+
+fn interaction_id() -> InteractionId {
+    InteractionId::from_bytes([3; 16])
+}
+
+fn key() -> KeyId {
+    KeyId::from_bytes([4; 16])
+}
+
+fn department(id: &str) -> Department {
+    Department::parse(id).unwrap()
+}
+
+fn sealed(field: &str) -> Sealed {
+    let context = format!("req_05050505050505050505050505050505/{field}");
+    Sealed { key: key(), context, data: "c2VhbGVk".to_owned() }
+}
+
+fn hit() -> Hit {
+    Hit { table: "en".to_owned(), row: "delivery".to_owned(), phrase: "arrived late".to_owned() }
+}
+
+fn classification() -> Classification {
+    Classification { language: Language::parse("en-GB").unwrap(), policy: 1, hit: Some(hit()) }
+}
+
+/// One event of every type, with every field that it can have.
+fn examples() -> Vec<Event> {
+    let of_case = cases().into_iter().map(Event::Case);
+    let of_customer = customers().into_iter().map(Event::Customer);
+    let of_suggestion = suggestions().into_iter().map(Event::Suggestion);
+    let others = [
+        Event::Import(import::Event::Started(import::Started {})),
+        Event::Import(import::Event::Closed(import::Closed {
+            recorded: 120,
+            already_recorded: 30,
+            refused: 2,
+        })),
+        Event::Policy(policy::Event::Published(policy::Published {
+            version: 2,
+            document: "title = \"Our policy\"\n".to_owned(),
+            reason: "Answers take longer over the holidays.".to_owned(),
+        })),
+    ];
+    of_case.chain(of_customer).chain(of_suggestion).chain(others).collect()
+}
+
+fn cases() -> Vec<case::Event> {
+    use case::Event::*;
+    vec![
+        Opened(case::Opened {
+            customer: customer_id(),
+            kind: Kind::Complaint,
+            channel: Channel::InStore,
+            thread: Some(ThreadId::from_bytes([6; 16])),
+        }),
+        Linked(case::Linked { to: case_id() }),
+        InteractionLogged(case::InteractionLogged {
+            interaction: interaction_id(),
+            customer: customer_id(),
+            channel: Channel::MobileApp,
+            direction: Direction::Inbound,
+            kind: Kind::Complaint,
+            text: sealed("text"),
+            classification: classification(),
+        }),
+        Reclassified(case::Reclassified {
+            from: Kind::Complaint,
+            to: Kind::Suggestion,
+            reason: Some(sealed("reason")),
+            customer: customer_id(),
+            interaction: interaction_id(),
+            text: sealed("text"),
+            classification: classification(),
+        }),
+        Resolved(case::Resolved { resolution: sealed("resolution") }),
+        ConfirmationAwaited(case::ConfirmationAwaited { until: At(1_767_225_600_000_000), silence_days: 14 }),
+        ResolutionConfirmed(case::ResolutionConfirmed { by: case::ConfirmedBy::Silence }),
+        ResolutionRejected(case::ResolutionRejected { reason: sealed("reason") }),
+        Reopened(case::Reopened { because: case::ReopenedBecause::Staff(sealed("reason")) }),
+    ]
+}
+
+fn customers() -> Vec<customer::Event> {
+    use customer::Event::*;
+    let token = Token::from_bytes([7; 16]);
+    let identity = customer::Identity {
+        kind: customer::IdentityKind::Email,
+        token,
+        value: sealed("identities/0/value"),
+    };
+    vec![
+        Registered(customer::Registered { key: key(), name: Some(sealed("name")) }),
+        IdentityAdded(customer::IdentityAdded { identity }),
+        KeyJoined(customer::KeyJoined { key: key() }),
+        MergeProposed(customer::MergeProposed {
+            candidates: vec![customer_id(), CustomerId::from_bytes([8; 16])],
+        }),
+    ]
+}
+
+fn suggestions() -> Vec<suggestion::Event> {
+    use suggestion::Event::*;
+    vec![
+        Captured(suggestion::Captured {
+            text: sealed("text"),
+            classification: classification(),
+            customer: Some(customer_id()),
+            case: Some(case_id()),
+            interaction: Some(interaction_id()),
+        }),
+        Routed(suggestion::Routed { department: department("delivery"), policy: 1, hit: Some(hit()) }),
+        Acknowledged(suggestion::Acknowledged {}),
+        Rerouted(suggestion::Rerouted {
+            from: department("delivery"),
+            to: Department::triage(),
+            reason: sealed("reason"),
+        }),
+        Adopted(suggestion::Adopted { plan: sealed("plan") }),
+        Declined(suggestion::Declined { reason: sealed("reason") }),
+        OutcomeReported(suggestion::OutcomeReported {
+            to: suggestion::Audience::Representative,
+            message: sealed("message"),
+        }),
+    ]
+}
+
+/// One of every rejection.
+fn rejections() -> Vec<Rejection> {
+    let of_case = [
+        case::Rejection::Absent,
+        case::Rejection::OfAnotherCustomer,
+        case::Rejection::Closed,
+        case::Rejection::AlreadyResolved,
+        case::Rejection::NotResolved,
+    ];
+    let of_customer = [
+        customer::Rejection::NotRegistered,
+        customer::Rejection::AlreadyRegistered,
+        customer::Rejection::IdentityTaken { kind: customer::IdentityKind::Account },
+        customer::Rejection::TooManyIdentities,
+    ];
+    let of_suggestion = [
+        suggestion::Rejection::Absent,
+        suggestion::Rejection::AlreadyDecided,
+        suggestion::Rejection::NotDecided,
+        suggestion::Rejection::InTriage,
+        suggestion::Rejection::UnknownDepartment { department: department("astrology") },
+    ];
+    let noun = Noun::Case(case_id());
+    let others = [
+        Rejection::Policy(policy::Rejection::Invalid { findings: Vec::new() }),
+        Rejection::NotFound(noun),
+        Rejection::Stale { noun, expected: 1, current: 2 },
+        Rejection::TooMuch("more than 64 records"),
+    ];
+    let of_case = of_case.into_iter().map(Rejection::Case);
+    let of_customer = of_customer.into_iter().map(Rejection::Customer);
+    let of_suggestion = of_suggestion.into_iter().map(Rejection::Suggestion);
+    of_case.chain(of_customer).chain(of_suggestion).chain(others).collect()
+}
+
+/// An event's data as it is written, on lines of its own for people.
+fn written(event: &Event) -> String {
+    let data = serde_json::to_string_pretty(event).unwrap();
+    format!("{data}\n")
+}
+
+/// Every example file: its event type and what it holds.
+fn files() -> BTreeMap<String, String> {
+    let entries = fs::read_dir(contracts()).unwrap().map(|entry| entry.unwrap().path());
+    let examples = entries.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let read = |path: PathBuf| {
+        let event_type = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        (event_type, fs::read_to_string(&path).unwrap())
+    };
+    examples.map(read).collect()
+}
+
+/// The texts that the domain's sources hold between quotes on lines that contain `marker`, in the files of this name.
+fn quoted(file_name: &str, marker: &str) -> BTreeSet<String> {
+    let source = home().join("src");
+    let nouns = fs::read_dir(&source).unwrap().map(|entry| entry.unwrap().path().join(file_name));
+    let files = nouns.chain([source.join(file_name)]).filter(|path| path.is_file());
+    let mut found = BTreeSet::new();
+    for path in files {
+        let text = fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|line| line.contains(marker));
+        found.extend(lines.filter_map(|line| line.split('"').nth(1)).map(str::to_owned));
+    }
+    found
+}
+
+fn is_reason(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+}
+
+#[test]
+fn there_is_an_example_of_every_event_type_that_is_written() {
+    let examples: BTreeSet<String> = examples().iter().map(|event| event.wire_type().to_owned()).collect();
+    assert_eq!(examples, quoted("events.rs", "(_) => \""));
+}
+
+/// A type that has no file yet gets one, and the test fails once, so that somebody looks at it.
+#[test]
+fn todays_writer_produces_exactly_the_newest_example_of_every_type() {
+    let files = files();
+    let mut made = Vec::new();
+    for event in examples() {
+        let event_type = event.wire_type();
+        match files.get(event_type) {
+            Some(file) => assert_eq!(
+                &written(&event),
+                file,
+                "{event_type} is written otherwise than contracts/{event_type}.json says: what was written stays; \
+                 give the new shape a new version and an upcast from this one"
+            ),
+            None => {
+                fs::write(contracts().join(format!("{event_type}.json")), written(&event)).unwrap();
+                made.push(event_type);
+            }
+        }
+    }
+    assert_eq!(made, Vec::<&str>::new(), "these are new contracts: look at their files and add them");
+}
+
+#[test]
+fn todays_reader_understands_every_example_ever_written() {
+    for (event_type, data) in files() {
+        let event = Event::read(&event_type, &data);
+        assert!(event.is_ok(), "contracts/{event_type}.json: {event:?}");
+    }
+}
+
+#[test]
+fn what_was_read_is_written_again_as_it_was() {
+    for event in examples() {
+        let data = serde_json::to_string(&event).unwrap();
+        assert_eq!(Event::read(event.wire_type(), &data), Ok(event));
+    }
+}
+
+#[test]
+fn every_type_that_is_read_has_its_example_and_every_example_its_reader() {
+    let read: BTreeSet<String> = quoted("events.rs", "=> read_data(");
+    let files: BTreeSet<String> = files().into_keys().collect();
+    assert_eq!(read, files);
+}
+
+#[test]
+fn a_type_of_a_newer_build_is_not_guessed_at() {
+    for event_type in ["case.opened.v99", "case.painted.v1", "parrot.fed.v1", ""] {
+        let error = Event::read(event_type, "{}").unwrap_err().to_string();
+        assert!(error.contains("a newer build is needed"), "{error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_not_quoted() {
+    let secret = r#"{"resolution": "Asha lives in Pune"}"#;
+    let error = Event::read("case.resolved.v1", secret).unwrap_err().to_string();
+    assert!(error.contains("case.resolved.v1") && !error.contains("Pune"), "{error}");
+}
+
+#[test]
+fn the_reasons_that_callers_see_are_the_ones_agreed() {
+    let reasons: BTreeSet<String> =
+        rejections().iter().map(|rejection| rejection.reason().to_owned()).collect();
+    let mut in_source = quoted("decide.rs", "Rejection::");
+    in_source.extend(quoted("noun.rs", "Rejection::"));
+    in_source.retain(|text| is_reason(text));
+    assert_eq!(reasons, in_source, "an example of every rejection is needed");
+    let agreed = fs::read_to_string(contracts().join("reasons.txt")).unwrap();
+    let listed: Vec<&str> = agreed.lines().collect();
+    assert_eq!(reasons.iter().map(String::as_str).collect::<Vec<_>>(), listed, "contracts/reasons.txt");
+}
+
+#[test]
+fn a_rejection_is_a_sentence_that_begins_in_lower_case() {
+    for rejection in rejections() {
+        let said = rejection.to_string();
+        assert!(said.starts_with(|first: char| first.is_lowercase()), "{said}");
+        assert!(!said.ends_with('.'), "{said}");
+    }
+}
+
+/// What git says in the contracts' folder; `None` where there is no git, no repository or no commit.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(contracts()).args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+/// Says it past the test runner, which keeps to itself what a passing test prints: a check skipped must not look like one passed.
+fn skipped() {
+    let said = "SKIPPED: there is no git history here to compare the contracts with";
+    writeln!(std::io::stderr(), "{said}").unwrap();
+}
+
+#[test]
+fn a_contract_once_committed_is_neither_changed_nor_removed() {
+    let Some(changes) = git(&["diff", "--name-status", "--no-renames", "HEAD", "--", "."]) else {
+        return skipped();
+    };
+    let broken = changes.lines().filter(|line| line.ends_with(".json") && !line.starts_with('A'));
+    assert_eq!(broken.collect::<Vec<_>>(), Vec::<&str>::new(), "add a new version beside it instead");
+}
+
+#[test]
+fn a_reason_once_committed_is_not_taken_back() {
+    let Some(_) = git(&["rev-parse", "--verify", "HEAD"]) else { return skipped() };
+    let committed = git(&["show", "HEAD:./reasons.txt"]).unwrap_or_default();
+    let today: BTreeSet<&str> = rejections().iter().map(Rejection::reason).collect();
+    let gone: Vec<&str> = committed.lines().filter(|reason| !today.contains(reason)).collect();
+    assert_eq!(gone, Vec::<&str>::new());
+}

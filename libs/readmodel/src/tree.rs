@@ -1,0 +1,163 @@
+//! A sled tree as a store. Every row carries its checksum, and the tree the sum of all of them: a row that changed or is gone is noticed.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use seva_eventlog::store::{Change, Row, Store, StoreError};
+use tokio::sync::Notify;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+/// The row that holds the sum. Rows of a tree's own begin with a zero byte; no other key does.
+const SUM: &[u8] = b"\0sum";
+
+/// A sled tree.
+pub(crate) struct Tree {
+    tree: sled::Tree,
+    // Changed only by the one writer, in the same batch as the rows.
+    sum: Mutex<u128>,
+    /// Told when the tree turns out to be damaged.
+    damaged: Arc<Notify>,
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("name", &String::from_utf8_lossy(&self.tree.name())).finish_non_exhaustive()
+    }
+}
+
+impl Tree {
+    /// Opens a tree and checks every row of it.
+    pub(crate) fn open(db: &sled::Db, name: &str, damaged: Arc<Notify>) -> Result<Tree, StoreError> {
+        let tree = guard(|| db.open_tree(name))?;
+        let mut sum = 0_u128;
+        let mut expected = 0_u128;
+        guard(|| {
+            for row in tree.iter() {
+                let (key, value) = row?;
+                if key.as_ref() == SUM {
+                    expected = u128::from_be_bytes(value.as_ref().try_into().unwrap_or_default());
+                } else {
+                    sum = sum.wrapping_add(weight(&key, &value));
+                }
+            }
+            Ok(())
+        })?;
+        if sum != expected {
+            return Err(StoreError(format!("the rows of `{name}` are not those that were written")));
+        }
+        Ok(Tree { tree, sum: Mutex::new(sum), damaged })
+    }
+
+    /// How many bytes of rows the tree holds, and how many rows.
+    fn read<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let result = read();
+        if result.is_err() {
+            self.damaged.notify_one();
+        }
+        result
+    }
+
+    fn rows(
+        &self,
+        rows: impl Iterator<Item = sled::Result<(sled::IVec, sled::IVec)>>,
+        prefix: &[u8],
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut found = Vec::new();
+        for row in rows {
+            let (key, value) = row.map_err(broken)?;
+            if found.len() >= limit || !key.starts_with(prefix) {
+                break;
+            }
+            if key.as_ref() != SUM {
+                let value = opened(&key, &value)?;
+                found.push((key.to_vec(), value));
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Store for Tree {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(|| {
+            let value = guard(|| self.tree.get(key))?;
+            value.map(|value| opened(key, &value)).transpose()
+        })
+    }
+
+    fn scan(&self, prefix: &[u8], from: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let from = from.unwrap_or(prefix).max(prefix).to_vec();
+        self.read(|| caught(|| self.rows(self.tree.range(from..), prefix, limit)))
+    }
+
+    fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let end = before.map_or_else(|| after(prefix), |before| Some(before.to_vec()));
+        self.read(|| {
+            caught(|| match end {
+                Some(end) => self.rows(self.tree.range(prefix.to_vec()..end).rev(), prefix, limit),
+                None => self.rows(self.tree.range(prefix.to_vec()..).rev(), prefix, limit),
+            })
+        })
+    }
+
+    fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.read(|| {
+            let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut new_sum = *sum;
+            let mut batch = sled::Batch::default();
+            for (key, value) in changes {
+                if let Some(old) = guard(|| self.tree.get(&key))? {
+                    new_sum = new_sum.wrapping_sub(weight(&key, &old));
+                }
+                match value {
+                    Some(value) => {
+                        let mut stored = xxh3_64(&value).to_be_bytes().to_vec();
+                        stored.extend_from_slice(&value);
+                        new_sum = new_sum.wrapping_add(weight(&key, &stored));
+                        batch.insert(key, stored);
+                    }
+                    None => batch.remove(key),
+                }
+            }
+            batch.insert(SUM, &new_sum.to_be_bytes());
+            guard(|| self.tree.apply_batch(batch))?;
+            *sum = new_sum;
+            Ok(())
+        })
+    }
+}
+
+/// What one row adds to the sum.
+fn weight(key: &[u8], stored: &[u8]) -> u128 {
+    xxh3_128(key).rotate_left(64).wrapping_mul(3) ^ xxh3_128(stored)
+}
+
+fn opened(key: &[u8], stored: &[u8]) -> Result<Vec<u8>, StoreError> {
+    match stored.split_first_chunk::<8>() {
+        Some((checksum, value)) if xxh3_64(value).to_be_bytes() == *checksum => Ok(value.to_vec()),
+        Some(_) | None => Err(StoreError(format!("a row of {} bytes of key does not match its checksum", key.len()))),
+    }
+}
+
+/// The least key after all that begin with a prefix; `None` if there is none.
+fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+fn broken(error: sled::Error) -> StoreError {
+    StoreError(error.to_string())
+}
+
+/// Runs something of sled's; some of its failures are panics.
+pub(crate) fn guard<T>(run: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    caught(|| run().map_err(broken))
+}
+
+fn caught<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(StoreError("the database gave way".to_owned())))
+}

@@ -1,0 +1,111 @@
+//! Feedback's methods: each reads its request, has it written or looked up, and answers.
+
+use prost::Message;
+use seva_api::caller::actor;
+use seva_api::edge::{Asked, Draft, Edge, Written};
+use seva_api::feedback::{self, Capture, SuggestionChange};
+use seva_api::pb::feedback::v1::feedback_service_server::FeedbackService;
+use seva_api::pb::feedback::v1::{
+    AcknowledgeSuggestionRequest, AcknowledgeSuggestionResponse, AdoptSuggestionRequest, AdoptSuggestionResponse,
+    CaptureSuggestionRequest, CaptureSuggestionResponse, DeclineSuggestionRequest, DeclineSuggestionResponse,
+    GetSuggestionCountsRequest, GetSuggestionCountsResponse, GetSuggestionRequest, GetSuggestionResponse,
+    ListInboxRequest, ListInboxResponse, ReportOutcomeRequest, ReportOutcomeResponse, RerouteSuggestionRequest,
+    RerouteSuggestionResponse,
+};
+use seva_api::replayed::{Answered, answered, body};
+use seva_api::status::Error;
+use tonic::{Request, Response};
+
+use crate::reads;
+
+/// The service.
+#[derive(Clone)]
+pub struct Feedback {
+    edge: Edge,
+}
+
+impl Feedback {
+    /// The service over an edge.
+    pub fn new(edge: Edge) -> Feedback {
+        Feedback { edge }
+    }
+
+    async fn write<M: Message>(
+        &self,
+        method: &'static str,
+        request: &Request<M>,
+        request_id: &str,
+        draft: &impl Draft,
+    ) -> Result<Written, Error> {
+        let caller = actor(request.metadata())?;
+        let body = body(method, request.get_ref());
+        let request = self.edge.identities().request(&caller, request_id);
+        self.edge.write(Asked { caller: &caller, request, body: &body, import: None }, draft).await
+    }
+}
+
+#[tonic::async_trait]
+impl FeedbackService for Feedback {
+    async fn capture_suggestion(
+        &self,
+        request: Request<CaptureSuggestionRequest>,
+    ) -> Answered<CaptureSuggestionResponse> {
+        let draft = Capture::parse(request.get_ref(), self.edge.now())?;
+        let written = self.write("CaptureSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, feedback::captured(&written)?)
+    }
+
+    async fn acknowledge_suggestion(
+        &self,
+        request: Request<AcknowledgeSuggestionRequest>,
+    ) -> Answered<AcknowledgeSuggestionResponse> {
+        let draft = SuggestionChange::acknowledge(request.get_ref())?;
+        let written = self.write("AcknowledgeSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, AcknowledgeSuggestionResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn reroute_suggestion(
+        &self,
+        request: Request<RerouteSuggestionRequest>,
+    ) -> Answered<RerouteSuggestionResponse> {
+        let draft = SuggestionChange::reroute(request.get_ref())?;
+        let written = self.write("RerouteSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, RerouteSuggestionResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn adopt_suggestion(&self, request: Request<AdoptSuggestionRequest>) -> Answered<AdoptSuggestionResponse> {
+        let draft = SuggestionChange::adopt(request.get_ref())?;
+        let written = self.write("AdoptSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, AdoptSuggestionResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn decline_suggestion(
+        &self,
+        request: Request<DeclineSuggestionRequest>,
+    ) -> Answered<DeclineSuggestionResponse> {
+        let draft = SuggestionChange::decline(request.get_ref())?;
+        let written = self.write("DeclineSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, DeclineSuggestionResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn report_outcome(&self, request: Request<ReportOutcomeRequest>) -> Answered<ReportOutcomeResponse> {
+        let draft = SuggestionChange::report(request.get_ref())?;
+        let written = self.write("ReportOutcome", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, ReportOutcomeResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn list_inbox(&self, request: Request<ListInboxRequest>) -> Answered<ListInboxResponse> {
+        Ok(Response::new(reads::inbox(&self.edge, request.into_inner()).await?))
+    }
+
+    async fn get_suggestion(&self, request: Request<GetSuggestionRequest>) -> Answered<GetSuggestionResponse> {
+        Ok(Response::new(reads::suggestion(&self.edge, request.into_inner()).await?))
+    }
+
+    async fn get_suggestion_counts(
+        &self,
+        request: Request<GetSuggestionCountsRequest>,
+    ) -> Answered<GetSuggestionCountsResponse> {
+        Ok(Response::new(reads::counts(&self.edge, request.into_inner()).await?))
+    }
+}

@@ -1,0 +1,154 @@
+//! What happened in each case, and which are not finished? One row a case, the timeline of each customer, and lists of unfinished cases.
+//!
+//! Keys: `c` case; `o` opened-at case; `k` kind opened-at case; `u` customer opened-at case; `r` case rev; `t` see [`super::timeline`].
+
+use seva_api::intake::{channel_of, kind_of};
+use seva_api::open::sealed_text;
+use seva_api::parse::timestamp;
+use seva_api::pb::intake::v1::{Case, CasePhase};
+use seva_domain::case::Event as CaseEvent;
+use seva_domain::noun::{Event, Noun};
+use seva_domain::record::Record;
+use seva_domain::values::{At, CaseId, CustomerId, Direction};
+use seva_eventlog::commit::Position;
+use seva_readmodel::model::{FoldError, ReadModel, Rows, expect_next};
+
+use super::timeline;
+
+/// The read model's name.
+pub const NAME: &str = "cases.v1";
+
+/// The read model.
+pub struct Cases;
+
+impl ReadModel for Cases {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn fold(&self, rows: &mut Rows<'_>, record: &Record, at: Position) -> Result<(), FoldError> {
+        let Noun::Case(id) = record.noun else { return Ok(()) };
+        let key = case_key(id);
+        let before: Option<Case> = rows.get(&key)?;
+        expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;
+        let listed_before = before.as_ref().map(|row| list_keys(row, id)).unwrap_or_default();
+        let row = apply(before, record, id);
+        let listed_after = list_keys(&row, id);
+        if listed_before != listed_after {
+            listed_before.into_iter().for_each(|key| rows.remove(key));
+            let channel = vec![u8::try_from(row.channel).unwrap_or(0), u8::try_from(row.kind).unwrap_or(0)];
+            listed_after.into_iter().for_each(|key| rows.put_bytes(key, channel.clone()));
+        }
+        if let Ok(customer) = row.customer_id.parse::<CustomerId>() {
+            timeline::fold(rows, record, &row, customer, at);
+        }
+        rows.put_bytes(rev_key(id, record.rev), at.key().to_vec());
+        rows.put(key, &row);
+        Ok(())
+    }
+}
+
+/// The key of a case's row.
+pub fn case_key(case: CaseId) -> Vec<u8> {
+    [b"c", case.bytes().as_slice()].concat()
+}
+
+/// The key of the row that says where a case's record of this rev stands.
+pub fn rev_key(case: CaseId, rev: u64) -> Vec<u8> {
+    [rev_prefix(case).as_slice(), &rev.to_be_bytes()].concat()
+}
+
+/// What the keys of all of a case's records begin with.
+pub fn rev_prefix(case: CaseId) -> Vec<u8> {
+    [b"r", case.bytes().as_slice()].concat()
+}
+
+/// What the keys of a customer's unfinished cases begin with; they order by when each was opened.
+pub fn of_customer_prefix(customer: CustomerId) -> Vec<u8> {
+    [b"u", customer.bytes().as_slice()].concat()
+}
+
+/// What the keys of unfinished cases begin with, of one kind or of all; they order by when each was opened.
+pub fn open_prefix(kind: Option<u8>) -> Vec<u8> {
+    match kind {
+        Some(kind) => vec![b'k', kind],
+        None => vec![b'o'],
+    }
+}
+
+/// An instant as eight bytes that order like it.
+pub(crate) fn at_key(at: At) -> [u8; 8] {
+    (at.0 ^ i64::MIN).to_be_bytes()
+}
+
+fn list_keys(row: &Case, id: CaseId) -> Vec<Vec<u8>> {
+    let is_unfinished = row.phase == i32::from(CasePhase::Open) || row.phase == i32::from(CasePhase::Resolved);
+    let Ok(customer) = row.customer_id.parse::<CustomerId>() else { return Vec::new() };
+    if !is_unfinished {
+        return Vec::new();
+    }
+    let opened = row.opened_at.as_ref().map_or(0, |at| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000);
+    let tail = [at_key(At(opened)).as_slice(), id.bytes()].concat();
+    let kind = u8::try_from(row.kind).unwrap_or(0);
+    [open_prefix(None), open_prefix(Some(kind)), of_customer_prefix(customer)]
+        .into_iter()
+        .map(|prefix| [prefix, tail.clone()].concat())
+        .collect()
+}
+
+/// What a case's row becomes by a record: the same now and for any moment of the past.
+pub fn apply(before: Option<Case>, record: &Record, id: CaseId) -> Case {
+    let mut row = before.unwrap_or_default();
+    row.case_id = id.to_string();
+    row.rev = record.rev;
+    for entry in &record.events {
+        match &entry.event {
+            Event::Case(event) => apply_event(&mut row, event, record),
+            Event::Customer(_) | Event::Import(_) | Event::Policy(_) | Event::Suggestion(_) => {}
+        }
+    }
+    row
+}
+
+fn apply_event(row: &mut Case, event: &CaseEvent, record: &Record) {
+    match event {
+        CaseEvent::Opened(opened) => {
+            row.customer_id = opened.customer.to_string();
+            row.kind = kind_of(opened.kind).into();
+            row.channel = channel_of(opened.channel).into();
+            row.phase = CasePhase::Open.into();
+            row.opened_at = Some(timestamp(record.occurred_at));
+        }
+        CaseEvent::Linked(linked) => row.linked_case_ids.push(linked.to.to_string()),
+        CaseEvent::InteractionLogged(logged) => {
+            row.interactions += 1;
+            let at = timestamp(record.occurred_at);
+            let is_later = row.last_interaction_at.as_ref().is_none_or(|last| later(&at, last));
+            if is_later {
+                row.last_interaction_at = Some(at);
+            }
+            if row.opening.is_none() {
+                row.opening = Some(sealed_text(&logged.text));
+            }
+            if logged.direction == Direction::Inbound {
+                row.language = logged.classification.language.as_str().to_owned();
+            }
+        }
+        CaseEvent::Reclassified(reclassified) => row.kind = kind_of(reclassified.to).into(),
+        CaseEvent::Resolved(resolved) => {
+            row.phase = CasePhase::Resolved.into();
+            row.resolution = Some(sealed_text(&resolved.resolution));
+        }
+        CaseEvent::ConfirmationAwaited(_) => {}
+        CaseEvent::ResolutionConfirmed(_) => row.phase = CasePhase::Closed.into(),
+        CaseEvent::ResolutionRejected(_) | CaseEvent::Reopened(_) => {
+            row.phase = CasePhase::Open.into();
+            row.times_reopened += 1;
+            row.resolution = None;
+        }
+    }
+}
+
+fn later(a: &prost_types::Timestamp, b: &prost_types::Timestamp) -> bool {
+    (a.seconds, a.nanos) > (b.seconds, b.nanos)
+}

@@ -1,0 +1,14 @@
+//! What intake answers from.
+
+pub mod cases;
+pub mod customers;
+pub(crate) mod timeline;
+
+use std::sync::Arc;
+
+use seva_readmodel::model::ReadModel;
+
+/// All of intake's read models.
+pub fn all() -> Vec<Arc<dyn ReadModel>> {
+    vec![Arc::new(cases::Cases), Arc::new(customers::Customers)]
+}

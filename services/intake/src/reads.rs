@@ -1,0 +1,175 @@
+//! Intake's questions, answered from its read models.
+
+use prost::Message;
+use seva_api::edge::{Edge, Page, identity_kind};
+use seva_api::intake::{id, identities};
+use seva_api::parse::Fields;
+use seva_api::pb::common::v1::{CaseKind, Channel};
+use seva_api::pb::intake::v1::{
+    Case, Customer, GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest, GetCaseResponse,
+    GetTimelineRequest, GetTimelineResponse, IdentifyCustomerRequest, IdentifyCustomerResponse,
+    ListOpenCasesRequest, ListOpenCasesResponse, TimelineEntry,
+};
+use seva_api::status::Error;
+use seva_domain::noun::Noun;
+use seva_domain::rows::Lookup;
+use seva_domain::values::{CaseId, CustomerId};
+use seva_eventlog::layers::read_lookup;
+use seva_eventlog::store::{Row, Store, StoreError};
+
+use crate::as_of;
+use crate::read_models::{cases, customers, timeline};
+
+/// How many open cases a brief shows.
+const BRIEF_CASES_MAX: usize = 20;
+
+/// How many timeline entries a brief shows.
+const BRIEF_ENTRIES_MAX: usize = 5;
+
+/// How many entries of a list of open cases are looked through at once.
+const LIST_PAGE: usize = 1_000;
+
+pub(crate) async fn identify(edge: &Edge, request: IdentifyCustomerRequest) -> Result<IdentifyCustomerResponse, Error> {
+    let IdentifyCustomerRequest { identities: given, read } = request;
+    let mut fields = Fields::default();
+    let given = identities(&mut fields, &given);
+    let given = fields.finish(|| given)?;
+    let (_, position) = edge.read(customers::NAME, read.as_ref()).await?;
+    let running = edge.engine().running().map_err(|error| Error::CatchingUp { message: error.to_string() })?;
+    let mut shared = Vec::new();
+    for (kind, value) in &given {
+        let Some(known) = identity_kind(*kind) else { continue };
+        let token = edge.identities().lookup(*kind, value);
+        let found = read_lookup(running.shard.as_ref(), &Lookup::Identity(known, token)).map_err(internal)?;
+        let found = found.into_iter().filter_map(|noun| match noun {
+            Noun::Customer(id) => Some(id.to_string()),
+            Noun::Case(_) | Noun::Import(_) | Noun::Policy | Noun::Suggestion(_) => None,
+        });
+        let found: Vec<String> = found.collect();
+        if let (true, Some(customer_id)) = (known.is_unique(), found.first()) {
+            let customer_id = customer_id.clone();
+            return Ok(IdentifyCustomerResponse { customer_id, candidate_ids: Vec::new(), position });
+        }
+        shared.extend(found);
+    }
+    shared.sort();
+    shared.dedup();
+    Ok(match shared.as_slice() {
+        [one] => IdentifyCustomerResponse { customer_id: one.clone(), candidate_ids: Vec::new(), position },
+        _ => IdentifyCustomerResponse { customer_id: String::new(), candidate_ids: shared, position },
+    })
+}
+
+pub(crate) async fn timeline(edge: &Edge, request: GetTimelineRequest) -> Result<GetTimelineResponse, Error> {
+    let GetTimelineRequest { customer_id, page, read } = request;
+    let customer: CustomerId = id("customer_id", &customer_id)?;
+    let page = Page::parse(page.as_ref())?;
+    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
+    let prefix = timeline::prefix(customer);
+    let mut found = rows.scan(&prefix, page.from.as_deref(), page.size + 1).map_err(internal)?;
+    if found.is_empty() {
+        let (customers, _) = edge.read(customers::NAME, read.as_ref()).await?;
+        get::<Customer>(customers.as_ref(), customer.bytes())?
+            .ok_or_else(|| Error::NotFound { what: "customer", id: customer_id })?;
+    }
+    let next_page_token = next_page(&mut found, page.size);
+    let entries = entries(edge, &found)?;
+    edge.open(GetTimelineResponse { entries, next_page_token, position }).await
+}
+
+fn entries(edge: &Edge, rows: &[Row]) -> Result<Vec<TimelineEntry>, Error> {
+    let incarnation = edge.engine().log().incarnation();
+    let read = |(key, value): &Row| {
+        let mut entry: TimelineEntry = decode(value)?;
+        entry.position = timeline::position_of(key).map(|at| at.token(incarnation)).unwrap_or_default();
+        Ok(entry)
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(crate) async fn brief(edge: &Edge, request: GetCallerBriefRequest) -> Result<GetCallerBriefResponse, Error> {
+    let GetCallerBriefRequest { customer_id, read } = request;
+    let id: CustomerId = id("customer_id", &customer_id)?;
+    let (people, _) = edge.read(customers::NAME, read.as_ref()).await?;
+    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
+    let customer = get::<Customer>(people.as_ref(), id.bytes())?;
+    let customer = customer.ok_or_else(|| Error::NotFound { what: "customer", id: customer_id })?;
+    let listed = rows.scan_back(&cases::of_customer_prefix(id), None, BRIEF_CASES_MAX).map_err(internal)?;
+    let open_cases = listed.iter().filter_map(|(key, _)| case_at(rows.as_ref(), key).transpose());
+    let open_cases = open_cases.collect::<Result<Vec<Case>, Error>>()?;
+    let latest = rows.scan_back(&timeline::prefix(id), None, BRIEF_ENTRIES_MAX).map_err(internal)?;
+    let latest = entries(edge, &latest)?;
+    edge.open(GetCallerBriefResponse { customer: Some(customer), open_cases, latest, position }).await
+}
+
+pub(crate) async fn case(edge: &Edge, request: GetCaseRequest) -> Result<GetCaseResponse, Error> {
+    let GetCaseRequest { case_id, as_of, read } = request;
+    let case: CaseId = id("case_id", &case_id)?;
+    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
+    let found = match &as_of {
+        Some(as_of) => as_of::case(edge, &rows, case, as_of).await?,
+        None => get::<Case>(rows.as_ref(), &cases::case_key(case))?,
+    };
+    let found = found.ok_or(Error::NotFound { what: "case", id: case_id })?;
+    edge.open(GetCaseResponse { case: Some(found), position }).await
+}
+
+pub(crate) async fn open_cases(edge: &Edge, request: ListOpenCasesRequest) -> Result<ListOpenCasesResponse, Error> {
+    let ListOpenCasesRequest { kind, channel, page, read } = request;
+    let mut fields = Fields::default();
+    let kind = fields.known_if_given::<CaseKind>("kind", kind);
+    let channel = fields.known_if_given::<Channel>("channel", channel);
+    let (kind, channel) = fields.finish(|| Some((kind?, channel?)))?;
+    let page = Page::parse(page.as_ref())?;
+    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
+    let prefix = cases::open_prefix(kind.map(|kind| u8::try_from(i32::from(kind)).unwrap_or(0)));
+    let channel = channel.map(|channel| u8::try_from(i32::from(channel)).unwrap_or(0));
+    let mut listed: Vec<Row> = Vec::new();
+    let mut from = page.from.clone().unwrap_or_else(|| prefix.clone());
+    while listed.len() <= page.size {
+        let some = rows.scan(&prefix, Some(&from), LIST_PAGE).map_err(internal)?;
+        let is_last = some.len() < LIST_PAGE;
+        if let Some((last, _)) = some.last() {
+            from = [last.as_slice(), &[0]].concat();
+        }
+        listed.extend(some.into_iter().filter(|(_, value)| channel.is_none_or(|c| value.first() == Some(&c))));
+        if is_last {
+            break;
+        }
+    }
+    listed.truncate(page.size + 1);
+    let next_page_token = next_page(&mut listed, page.size);
+    let cases = listed.iter().filter_map(|(key, _)| case_at(rows.as_ref(), key).transpose());
+    let cases = cases.collect::<Result<Vec<Case>, Error>>()?;
+    edge.open(ListOpenCasesResponse { cases, next_page_token, position }).await
+}
+
+/// The case that an entry of a list names: its id ends the key. One that just left the list is passed over.
+fn case_at(rows: &dyn Store, key: &[u8]) -> Result<Option<Case>, Error> {
+    let at = key.len().saturating_sub(16);
+    get(rows, &[b"c", &key[at..]].concat())
+}
+
+/// Takes the row beyond a page away. Answers the token of the next page.
+fn next_page(rows: &mut Vec<Row>, size: usize) -> String {
+    match rows.get(size) {
+        Some((key, _)) => {
+            let token = Page::token(key);
+            rows.truncate(size);
+            token
+        }
+        None => String::new(),
+    }
+}
+
+fn get<M: Message + Default>(rows: &dyn Store, key: &[u8]) -> Result<Option<M>, Error> {
+    rows.get(key).map_err(internal)?.map(|value| decode(&value)).transpose()
+}
+
+fn decode<M: Message + Default>(value: &[u8]) -> Result<M, Error> {
+    M::decode(value).map_err(|error| Error::Internal(error.into()))
+}
+
+fn internal(error: StoreError) -> Error {
+    Error::Internal(error.into())
+}

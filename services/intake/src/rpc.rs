@@ -1,0 +1,138 @@
+//! Intake's methods: each reads its request, has it written or looked up, and answers.
+
+use std::pin::Pin;
+
+use futures::Stream;
+use prost::Message;
+use seva_api::caller::actor;
+use seva_api::edge::{Asked, Draft, Edge, Written};
+use seva_api::intake::{self, Addition, CaseChange, Logging, Registration};
+use seva_api::pb::intake::v1::intake_service_server::IntakeService;
+use seva_api::pb::intake::v1::{
+    AddIdentityRequest, AddIdentityResponse, ConfirmResolutionRequest, ConfirmResolutionResponse,
+    GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest, GetCaseResponse, GetTimelineRequest,
+    GetTimelineResponse, IdentifyCustomerRequest, IdentifyCustomerResponse, ImportInteractionsRequest,
+    ImportInteractionsResponse, ListOpenCasesRequest, ListOpenCasesResponse, LogInteractionRequest,
+    LogInteractionResponse, ReclassifyCaseRequest, ReclassifyCaseResponse, RegisterCustomerRequest,
+    RegisterCustomerResponse, RejectResolutionRequest, RejectResolutionResponse, ReopenCaseRequest,
+    ReopenCaseResponse, ResolveCaseRequest, ResolveCaseResponse,
+};
+use seva_api::replayed::{Answered, answered};
+use seva_api::status::Error;
+use tonic::{Request, Response, Streaming};
+
+use crate::{import, reads};
+
+/// The service.
+#[derive(Clone)]
+pub struct Intake {
+    edge: Edge,
+}
+
+impl Intake {
+    /// The service over an edge.
+    pub fn new(edge: Edge) -> Intake {
+        Intake { edge }
+    }
+
+    async fn write<M: Message>(
+        &self,
+        method: &'static str,
+        request: &Request<M>,
+        request_id: &str,
+        draft: &impl Draft,
+    ) -> Result<Written, Error> {
+        let caller = actor(request.metadata())?;
+        let body = seva_api::replayed::body(method, request.get_ref());
+        let request = self.edge.identities().request(&caller, request_id);
+        self.edge.write(Asked { caller: &caller, request, body: &body, import: None }, draft).await
+    }
+}
+
+#[tonic::async_trait]
+impl IntakeService for Intake {
+    async fn register_customer(&self, request: Request<RegisterCustomerRequest>) -> Answered<RegisterCustomerResponse> {
+        let draft = Registration::parse(request.get_ref())?;
+        let written = self.write("RegisterCustomer", &request, &request.get_ref().request_id, &draft).await?;
+        let customer_id = intake::customer(&written).unwrap_or_default();
+        answered(&written, RegisterCustomerResponse { customer_id, position: written.position.clone() })
+    }
+
+    async fn add_identity(&self, request: Request<AddIdentityRequest>) -> Answered<AddIdentityResponse> {
+        let draft = Addition::parse(request.get_ref())?;
+        let written = self.write("AddIdentity", &request, &request.get_ref().request_id, &draft).await?;
+        let customer_id = request.into_inner().customer_id;
+        answered(&written, AddIdentityResponse { customer_id, position: written.position.clone() })
+    }
+
+    async fn identify_customer(&self, request: Request<IdentifyCustomerRequest>) -> Answered<IdentifyCustomerResponse> {
+        Ok(Response::new(reads::identify(&self.edge, request.into_inner()).await?))
+    }
+
+    async fn log_interaction(&self, request: Request<LogInteractionRequest>) -> Answered<LogInteractionResponse> {
+        let draft = Logging::parse(request.get_ref(), self.edge.now())?;
+        let written = self.write("LogInteraction", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, intake::logged(&written)?)
+    }
+
+    type ImportInteractionsStream =
+        Pin<Box<dyn Stream<Item = Result<ImportInteractionsResponse, tonic::Status>> + Send>>;
+
+    async fn import_interactions(
+        &self,
+        request: Request<Streaming<ImportInteractionsRequest>>,
+    ) -> Answered<Self::ImportInteractionsStream> {
+        let caller = actor(request.metadata())?;
+        let answers = import::run(self.edge.clone(), caller, request.into_inner()).await?;
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn reclassify_case(&self, request: Request<ReclassifyCaseRequest>) -> Answered<ReclassifyCaseResponse> {
+        let draft = CaseChange::reclassify(request.get_ref())?;
+        let written = self.write("ReclassifyCase", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, ReclassifyCaseResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn resolve_case(&self, request: Request<ResolveCaseRequest>) -> Answered<ResolveCaseResponse> {
+        let draft = CaseChange::resolve(request.get_ref())?;
+        let written = self.write("ResolveCase", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, ResolveCaseResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn confirm_resolution(
+        &self,
+        request: Request<ConfirmResolutionRequest>,
+    ) -> Answered<ConfirmResolutionResponse> {
+        let draft = CaseChange::confirm(request.get_ref())?;
+        let written = self.write("ConfirmResolution", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, ConfirmResolutionResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn reject_resolution(&self, request: Request<RejectResolutionRequest>) -> Answered<RejectResolutionResponse> {
+        let draft = CaseChange::reject(request.get_ref())?;
+        let written = self.write("RejectResolution", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, RejectResolutionResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn reopen_case(&self, request: Request<ReopenCaseRequest>) -> Answered<ReopenCaseResponse> {
+        let draft = CaseChange::reopen(request.get_ref())?;
+        let written = self.write("ReopenCase", &request, &request.get_ref().request_id, &draft).await?;
+        answered(&written, ReopenCaseResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn get_timeline(&self, request: Request<GetTimelineRequest>) -> Answered<GetTimelineResponse> {
+        Ok(Response::new(reads::timeline(&self.edge, request.into_inner()).await?))
+    }
+
+    async fn get_caller_brief(&self, request: Request<GetCallerBriefRequest>) -> Answered<GetCallerBriefResponse> {
+        Ok(Response::new(reads::brief(&self.edge, request.into_inner()).await?))
+    }
+
+    async fn get_case(&self, request: Request<GetCaseRequest>) -> Answered<GetCaseResponse> {
+        Ok(Response::new(reads::case(&self.edge, request.into_inner()).await?))
+    }
+
+    async fn list_open_cases(&self, request: Request<ListOpenCasesRequest>) -> Answered<ListOpenCasesResponse> {
+        Ok(Response::new(reads::open_cases(&self.edge, request.into_inner()).await?))
+    }
+}

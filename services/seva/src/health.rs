@@ -1,0 +1,48 @@
+//! Standard health: SERVING only while a service takes commands.
+
+use seva_domain::service::Service;
+use seva_eventlog::writer::Phase;
+use seva_readmodel::engine::Engine;
+use tokio_util::sync::CancellationToken;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// The name that a service's health is asked by, and its methods are called under.
+pub fn service_name(service: Service) -> &'static str {
+    match service {
+        Service::Feedback => "seva.feedback.v1.FeedbackService",
+        Service::Intake => "seva.intake.v1.IntakeService",
+        Service::Policy => "seva.policy.v1.PolicyService",
+    }
+}
+
+/// Reports a service's health until the shutdown begins: from then on it is not serving.
+pub async fn follow(engine: Engine, reporter: HealthReporter, shutdown: CancellationToken) {
+    let name = service_name(engine.service());
+    let report = async |status| {
+        reporter.set_service_status("", status).await;
+        reporter.set_service_status(name, status).await;
+    };
+    let mut changed = engine.changed();
+    loop {
+        report(ServingStatus::NotServing).await;
+        if let Ok(running) = engine.running() {
+            let mut progress = running.writer.progress();
+            drop(running);
+            loop {
+                let is_serving = progress.borrow_and_update().phase == Phase::Serving;
+                report(if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+                tokio::select! {
+                    next = progress.changed() => if next.is_err() { break },
+                    next = changed.changed() => if next.is_err() { return } else { break },
+                    () = shutdown.cancelled() => return report(ServingStatus::NotServing).await,
+                }
+            }
+            continue;
+        }
+        tokio::select! {
+            next = changed.changed() => if next.is_err() { return },
+            () = shutdown.cancelled() => return report(ServingStatus::NotServing).await,
+        }
+    }
+}

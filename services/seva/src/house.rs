@@ -1,0 +1,297 @@
+//! The house: the services of one process, each with its own connection to NATS, its own database and its own port.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use futures::future::{BoxFuture, FutureExt as _, try_join_all};
+use seva_api::edge::Edge;
+use seva_api::operations::Operations;
+use seva_api::pb::feedback::v1::feedback_service_server::FeedbackServiceServer;
+use seva_api::pb::intake::v1::intake_service_server::IntakeServiceServer;
+use seva_api::pb::operations::v1::operations_service_server::OperationsServiceServer;
+use seva_api::pb::policy::v1::policy_service_server::PolicyServiceServer;
+use seva_api::{reflection, status};
+use seva_domain::service::Service;
+use seva_domain::values::At;
+use seva_eventlog::jetstream::JetStreamLog;
+use seva_eventlog::log::Log;
+use seva_eventlog::writer::Clock;
+use seva_host::layers::{Counters, Guards, Limits};
+use seva_host::nats_server::sync_always;
+use seva_readmodel::engine::{Config, Engine, EngineError};
+use seva_readmodel::model::ReadModel;
+use seva_vault::{MasterKey, Vault};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tower::util::MapResponseLayer;
+
+use crate::{health, metrics};
+
+/// The build that commits name.
+pub const BUILD: &str = concat!("seva-", env!("CARGO_PKG_VERSION"));
+
+/// How many calls one connection may have open at once.
+const STREAMS_MAX: u32 = 200;
+
+/// How large the headers of one call may be together, in bytes.
+const HEADERS_BYTES_MAX: u32 = 16 * 1024;
+
+/// After how long a silent connection is asked whether anybody is there.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// How long a connection may last before its client is asked to make a new one.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// What the log's server must promise before a write counts.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Durability {
+    /// Every write is on disk before it is acknowledged: checked at start.
+    Always,
+    /// Writes of the last moments may be lost in a power failure.
+    Relaxed,
+}
+
+impl Durability {
+    /// What the status says of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Durability::Always => "always",
+            Durability::Relaxed => "relaxed",
+        }
+    }
+}
+
+/// What services are started with.
+#[derive(Clone)]
+pub struct Options {
+    /// Each once.
+    pub services: Vec<Service>,
+    /// The NATS server that holds the log.
+    pub nats_url: String,
+    /// Its monitoring page, where durability is checked.
+    pub monitor_url: String,
+    /// Where databases are kept.
+    pub data: PathBuf,
+    /// The address of the first service; further ones take the ports after it, or free ones where it is 0.
+    pub listen: SocketAddr,
+    pub master: MasterKey,
+    pub durability: Durability,
+    pub clock: Clock,
+    /// Whether a clock that is off the log's stops the writers.
+    pub checks_clock: bool,
+    /// How many replicas the log's stream is made with.
+    pub replicas: usize,
+}
+
+/// The machine's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        At(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    })
+}
+
+/// Services that run in this process.
+pub struct Running {
+    /// Where each answers: `http://127.0.0.1:port`.
+    pub services: BTreeMap<Service, String>,
+    /// Where the metrics are.
+    pub metrics: String,
+    engines: Vec<JoinHandle<Result<(), EngineError>>>,
+    servers: Vec<JoinHandle<Result<(), tonic::transport::Error>>>,
+    stop_engines: CancellationToken,
+}
+
+impl Running {
+    /// Waits until the services have drained after the shutdown began, or one of them cannot go on.
+    pub async fn stopped(self) -> anyhow::Result<()> {
+        let Running { engines, servers, stop_engines, .. } = self;
+        let served = try_join_all(servers).map(|served| -> anyhow::Result<()> {
+            for server in served? {
+                server?;
+            }
+            Ok(())
+        });
+        let mut engines = try_join_all(engines.into_iter().map(engine_over));
+        let result = tokio::select! {
+            served = served => served,
+            over = &mut engines => {
+                stop_engines.cancel();
+                return over.map(|_| ());
+            }
+        };
+        stop_engines.cancel();
+        engines.await?;
+        result
+    }
+}
+
+async fn engine_over(engine: JoinHandle<Result<(), EngineError>>) -> anyhow::Result<()> {
+    engine.await?.context("a service cannot go on")
+}
+
+/// Starts services. They drain when `shutdown` is cancelled.
+pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Result<Running> {
+    if !options.listen.ip().is_loopback() {
+        bail!("{} is not a loopback address: callers are not verified yet, so only this machine may call", options.listen);
+    }
+    check_durability(options).await?;
+    let stop_engines = CancellationToken::new();
+    let counters = Counters::default();
+    let mut page = seva_host::metrics::Metrics::default();
+    counters.register(page.registry());
+    let gauges = metrics::Gauges::register(page.registry());
+    let mut running = Running {
+        services: BTreeMap::new(),
+        metrics: String::new(),
+        engines: Vec::new(),
+        servers: Vec::new(),
+        stop_engines: stop_engines.clone(),
+    };
+    for (n, service) in (0_u16..).zip(&options.services) {
+        let mut listen = options.listen;
+        if listen.port() != 0 {
+            listen.set_port(listen.port() + n);
+        }
+        let part = Part { service: *service, listen, options, counters: &counters, stop: &stop_engines };
+        let started = part.start(shutdown.clone(), &gauges).await;
+        let (url, engine, server) = started.with_context(|| format!("{} did not start", service.name()))?;
+        running.services.insert(*service, url);
+        running.engines.push(engine);
+        running.servers.push(server);
+    }
+    let page = page.bind(0).await?;
+    running.metrics = page.url();
+    let until = stop_engines.clone();
+    tokio::spawn(async move {
+        if let Err(error) = page.serve(until).await {
+            tracing::warn!(%error, "the metrics page has ended");
+        }
+    });
+    Ok(running)
+}
+
+async fn check_durability(options: &Options) -> anyhow::Result<()> {
+    if options.durability == Durability::Relaxed {
+        tracing::warn!("durability is relaxed: acknowledged writes may be lost in a power failure");
+        return Ok(());
+    }
+    let how = "start nats-server with `sync_interval: always` and a monitoring port, or say `--durability relaxed`";
+    match sync_always(&options.monitor_url).await {
+        Ok(true) => Ok(()),
+        Ok(false) => bail!("the log's server acknowledges writes before they are on disk: {how}"),
+        Err(error) => Err(error).with_context(|| format!("whether the log is durable cannot be told: {how}")),
+    }
+}
+
+/// One service to be started.
+struct Part<'a> {
+    service: Service,
+    listen: SocketAddr,
+    options: &'a Options,
+    counters: &'a Counters,
+    stop: &'a CancellationToken,
+}
+
+type Started = (String, JoinHandle<Result<(), EngineError>>, JoinHandle<Result<(), tonic::transport::Error>>);
+
+impl Part<'_> {
+    async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
+        let Part { service, listen, options, counters, stop } = self;
+        let client = async_nats::ConnectOptions::new()
+            .name(format!("seva-{}", service.name()))
+            .retry_on_initial_connect()
+            .connect(&options.nats_url)
+            .await
+            .with_context(|| format!("no connection to {}", options.nats_url))?;
+        let log = JetStreamLog::open(client.clone(), options.replicas).await?;
+        let vault = Vault::connect(async_nats::jetstream::new(client), options.master.clone()).await?;
+        let config = Config {
+            service,
+            log: Log::JetStream(log),
+            folder: Some(options.data.join(service.name())),
+            models: models(service),
+            clock: Arc::clone(&options.clock),
+            build: BUILD.to_owned(),
+            checks_clock: options.checks_clock,
+        };
+        let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
+        let edge = Edge::new(engine.clone(), vault, Arc::clone(&options.clock));
+        if service == Service::Policy {
+            let edge = edge.clone();
+            tokio::spawn(async move {
+                if let Err(error) = seva_policy::publish_starter(&edge).await {
+                    tracing::error!(%error, "the starter policy was not published");
+                }
+            });
+        }
+        let operations = Operations::new(engine.clone(), options.durability.name(), BUILD.to_owned());
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        tokio::spawn(health::follow(engine.clone(), reporter, shutdown.clone()));
+        tokio::spawn(gauges.clone().follow(engine, stop.clone()));
+        let name = health::service_name(service);
+        let routes = routes(service, edge)
+            .add_service(OperationsServiceServer::new(operations))
+            .add_service(health_service)
+            .add_service(reflection::service(&[name, "seva.operations.v1.OperationsService"])?);
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let server = tokio::spawn(serve(listener, routes, counters.clone(), shutdown));
+        tracing::info!(service = service.name(), url, "listening");
+        Ok((url, task, server))
+    }
+}
+
+fn models(service: Service) -> Vec<Arc<dyn ReadModel>> {
+    match service {
+        Service::Feedback => seva_feedback::read_models::all(),
+        Service::Intake => seva_intake::read_models::all(),
+        Service::Policy => seva_policy::read_models::all(),
+    }
+}
+
+fn routes(service: Service, edge: Edge) -> Routes {
+    match service {
+        Service::Feedback => Routes::new(FeedbackServiceServer::new(seva_feedback::Feedback::new(edge))),
+        Service::Intake => Routes::new(IntakeServiceServer::new(seva_intake::Intake::new(edge))),
+        Service::Policy => Routes::new(PolicyServiceServer::new(seva_policy::Policy::new(edge))),
+    }
+}
+
+fn serve(
+    listener: TcpListener,
+    routes: Routes,
+    counters: Counters,
+    shutdown: CancellationToken,
+) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
+    let limits = Limits { streams: is_long, ..Limits::default() };
+    let guards = Guards::new(limits, counters).answering(|refusal| status::complete(refusal.into()));
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_max_header_list_size(HEADERS_BYTES_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .max_connection_age(CONNECTION_AGE_MAX)
+        .tcp_nodelay(true)
+        .layer(MapResponseLayer::new(status::complete_response))
+        .layer(guards)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown.cancelled_owned())
+        .boxed()
+}
+
+/// Methods that last as long as their caller wants: streams, and an operator's long work.
+fn is_long(path: &str) -> bool {
+    let method = path.rsplit('/').next().unwrap_or_default();
+    matches!(
+        method,
+        "ImportInteractions" | "ServerReflectionInfo" | "Watch" | "DigestReadModels" | "RebuildReadModel"
+    )
+}
