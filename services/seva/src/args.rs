@@ -40,6 +40,8 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// Show all that happened with one customer.
     Timeline(TimelineArgs),
+    /// Check that the log is whole, and run its facts again.
+    Verify(VerifyArgs),
 }
 
 /// Options of `seva serve`.
@@ -139,6 +141,16 @@ pub(crate) struct InboxArgs {
 /// Options of `seva status`.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Options of `seva verify`.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

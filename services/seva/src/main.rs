@@ -15,6 +15,7 @@ mod serve;
 mod show;
 mod status;
 mod timeline;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -53,5 +54,6 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Serve(args) => serve::run(args).await,
         Verb::Status(args) => status::run(args).await,
         Verb::Timeline(args) => timeline::run(args).await,
+        Verb::Verify(args) => verify::run(args).await,
     }
 }
