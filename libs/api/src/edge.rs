@@ -158,10 +158,18 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The place after another's, and what the next one comes after. A place that is given up lets the next one go.
+    /// The place after another's, and what the next one comes after. A place that is dropped lets the next one go at once.
     pub fn after(before: oneshot::Receiver<()>) -> (Turn, oneshot::Receiver<()>) {
         let (after, next) = oneshot::channel();
         (Turn { before, after }, next)
+    }
+
+    /// Gives the place up: the next one goes once the one before has gone.
+    pub async fn give_up(self) {
+        let Turn { before, after } = self;
+        // Passed on or given up: either way nobody is before the next one any more.
+        let _passed = before.await;
+        let _gone = after.send(());
     }
 
     /// What the first of a row comes after: nothing.
@@ -253,6 +261,9 @@ impl Edge {
         mut turn: Option<Turn>,
     ) -> Result<Written, Error> {
         if let Some(seen) = read_seen(running.shard.as_ref(), &asked.request).map_err(internal)? {
+            if let Some(turn) = turn.take() {
+                turn.give_up().await;
+            }
             return self.replay(running, &seen, asked).await;
         }
         let mut sealing = self.sealing(running, draft.whose()).await?;
@@ -420,6 +431,23 @@ impl Edge {
         Ok((rows, Position::end_of(sequence).token(incarnation)))
     }
 
+    /// What the service decides on, once its rows hold what the caller wants to see.
+    pub async fn decided(&self, options: Option<&ReadOptions>) -> Result<Arc<dyn Store>, Error> {
+        let running = self.running()?;
+        let wanted = options.map_or("", |options| options.at_least_position.as_str());
+        if !wanted.is_empty() {
+            let sequence = self.position("read.at_least_position", wanted)?.sequence();
+            let mut progress = running.writer.progress();
+            // The shard's own commits are what its rows are of: there may be none up to there.
+            let holds = progress.wait_for(|at| at.followed >= sequence && at.stored >= at.tip.min(sequence));
+            match tokio::time::timeout(WAIT_MAX, holds).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => return Err(Error::PositionNotReached),
+            }
+        }
+        Ok(Arc::clone(&running.shard))
+    }
+
     /// Reads a position that a caller gave.
     pub fn position(&self, field: &str, token: &str) -> Result<Position, Error> {
         Position::from_token(token, self.engine.log().incarnation())
@@ -442,15 +470,16 @@ pub struct Page {
 }
 
 impl Page {
-    /// Reads what a caller asked for.
-    pub fn parse(page: Option<&PageRequest>) -> Result<Page, Error> {
+    /// Reads what a caller asked for. A list's tokens are keys of its own rows, which begin with `prefix`: no other list's will do.
+    pub fn parse(page: Option<&PageRequest>, prefix: &[u8]) -> Result<Page, Error> {
         let Some(page) = page else { return Ok(Page { size: PAGE.0 as usize, from: None }) };
         let size = if page.page_size == 0 { PAGE.0 } else { page.page_size.min(PAGE.1) };
         let mut fields = Fields::default();
         let from = if page.page_token.is_empty() {
             Some(None)
         } else {
-            let bytes = unhex(&page.page_token).ok_or("is not a token that a page answered");
+            let bytes = unhex(&page.page_token).filter(|key| key.starts_with(prefix));
+            let bytes = bytes.ok_or("is not a token that a page of this list answered");
             fields.take("page.page_token", bytes).map(Some)
         };
         fields.finish(|| Some(Page { size: size as usize, from: from? }))

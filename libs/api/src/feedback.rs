@@ -78,13 +78,15 @@ impl Draft for Capture {
 pub fn captured(written: &Written) -> Result<pb::CaptureSuggestionResponse, Error> {
     for record in &written.records {
         let Noun::Suggestion(suggestion) = record.noun else { continue };
-        let routed = record.events.iter().find_map(|entry| match &entry.event {
-            Event::Suggestion(suggestion::Event::Routed(routed)) => Some(routed.department.as_str().to_owned()),
-            _ => None,
-        });
+        let mut department = Department::triage();
+        for entry in &record.events {
+            if let Event::Suggestion(suggestion::Event::Routed(routed)) = &entry.event {
+                department = routed.department.clone();
+            }
+        }
         return Ok(pb::CaptureSuggestionResponse {
             suggestion_id: suggestion.to_string(),
-            department: routed.unwrap_or_else(|| Department::triage().as_str().to_owned()),
+            department: department.as_str().to_owned(),
             position: written.position.clone(),
         });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use seva_domain::values::At;
 use seva_eventlog::follow::Broken;
 use seva_eventlog::writer::Phase;
-use seva_readmodel::engine::{Engine, Running};
+use seva_readmodel::engine::{Engine, NotRunning, Running};
 use seva_readmodel::rebuild::RebuildError;
 use tonic::{Request, Response};
 
@@ -46,7 +46,11 @@ impl Operations {
         let running = match self.engine.running() {
             Ok(running) => running,
             Err(error) => {
-                return GetStatusResponse { state: "CATCHING_UP".to_owned(), reason: error.to_string(), ..base };
+                let state = match error {
+                    NotRunning::Yet(_) => "CATCHING_UP",
+                    NotRunning::AnyMore(_) => "STOPPED",
+                };
+                return GetStatusResponse { state: state.to_owned(), reason: error.to_string(), ..base };
             }
         };
         let progress = running.writer.progress().borrow().clone();
@@ -125,7 +129,9 @@ impl OperationsService for Operations {
         request: Request<RebuildReadModelRequest>,
     ) -> Result<Response<RebuildReadModelResponse>, tonic::Status> {
         let running = self.running()?;
-        let rebuilt = running.rebuild(&request.get_ref().name).await.map_err(rebuild_error)?;
+        // On a task of its own: a caller that goes away must not leave it half done.
+        let rebuilt = tokio::spawn(async move { running.rebuild(&request.get_ref().name).await }).await;
+        let rebuilt = rebuilt.map_err(|error| Error::Internal(error.into()))?.map_err(rebuild_error)?;
         Ok(Response::new(RebuildReadModelResponse { records: rebuilt.records, seconds: rebuilt.seconds }))
     }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use serde::{Deserialize, Serialize};
 use seva_domain::service::Service;
 use seva_domain::values::At;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::commit::{Commit, Digest, ReadCommit, UnreadableCommit};
@@ -43,11 +43,15 @@ impl Chains {
 pub enum Broken {
     #[error("message {found} follows message {last} of the log: what stood between is missing")]
     Gap { last: u64, found: u64 },
-    #[error("the commit at {sequence} does not continue the {service} shard's chain: the log was changed, or part of it is missing")]
+    #[error(
+        "the commit at {sequence} does not continue the {service} shard's chain: the log was changed, or part of it is missing"
+    )]
     Chain { service: &'static str, sequence: u64 },
     #[error("the commit at {sequence} cannot be read: {source}")]
     Unreadable { sequence: u64, source: UnreadableCommit },
-    #[error("what this process holds up to {sequence} is not what the log holds there: the database belongs to another log")]
+    #[error(
+        "what this process holds up to {sequence} is not what the log holds there: the database belongs to another log"
+    )]
     OtherLog { sequence: u64 },
     #[error(transparent)]
     Log(#[from] LogError),
@@ -68,11 +72,14 @@ pub struct Followed {
     _held: Option<OwnedSemaphorePermit>,
 }
 
+/// A commit made here, by its digest.
+type OwnCommit = (Digest, Arc<Commit>);
+
 /// The commits that this process made itself, so that they need not be read again when they come back.
 #[derive(Clone, Debug, Default)]
 pub struct Own {
     // A lock between the writer and the follower; never held across an await.
-    commits: Arc<Mutex<VecDeque<(Digest, Arc<Commit>)>>>,
+    commits: Arc<Mutex<VecDeque<OwnCommit>>>,
 }
 
 impl Own {

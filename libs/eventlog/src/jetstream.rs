@@ -11,12 +11,13 @@ use async_nats::jetstream::stream::{self, DiscardPolicy, RetentionPolicy, Storag
 use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream as streams};
-use seva_domain::service::Service;
-use seva_domain::values::At;
 use serde::Deserialize;
 use serde_json::json;
+use seva_domain::service::Service;
+use seva_domain::values::At;
 
 use crate::log::{AppendError, Following, LogError, Stored};
+use crate::planted::{self, Bug};
 
 /// The stream's name.
 pub const STREAM: &str = "SEVA_LOG";
@@ -77,13 +78,23 @@ impl JetStreamLog {
         Ok(JetStreamLog { context, stream, incarnation: format!("{created:x}") })
     }
 
-    pub(crate) async fn append(&self, service: Service, guard: u64, bytes: Bytes) -> Result<u64, AppendError> {
-        let message = PublishMessage::build()
-            .payload(bytes)
-            .expected_stream(STREAM)
-            .expected_last_subject_sequence(guard);
-        let future =
-            self.context.send_publish(subject(service), message).await.map_err(|error| append_error(&error))?;
+    pub(crate) async fn append(
+        &self,
+        service: Service,
+        guard: u64,
+        bytes: Bytes,
+    ) -> Result<u64, AppendError> {
+        let message = PublishMessage::build().payload(bytes).expected_stream(STREAM);
+        let message = if planted::is(Bug::GuardLeftOut) {
+            message
+        } else {
+            message.expected_last_subject_sequence(guard)
+        };
+        let future = self
+            .context
+            .send_publish(subject(service), message)
+            .await
+            .map_err(|error| append_error(&error))?;
         let ack = future.await.map_err(|error| append_error(&error))?;
         Ok(ack.sequence)
     }
@@ -118,7 +129,8 @@ impl JetStreamLog {
         }
         match self.stream.get_raw_message(sequence).await {
             Ok(message) => {
-                let service = service_of(&message.subject).ok_or_else(|| foreign(sequence, &message.subject))?;
+                let service =
+                    service_of(&message.subject).ok_or_else(|| foreign(sequence, &message.subject))?;
                 let stamp = micros(message.time.unix_timestamp_nanos());
                 Ok(Some(Stored { sequence, service, stamp, bytes: message.payload }))
             }
@@ -166,7 +178,9 @@ impl JetStreamLog {
                     Ok(None) => messages = None,
                     Err(_) => match log.end().await {
                         Ok(end) if end + 1 == next => {}
-                        Ok(end) if end < next => return Some((Err(shorter(next - 1, end)), (log, messages, next))),
+                        Ok(end) if end < next => {
+                            return Some((Err(shorter(next - 1, end)), (log, messages, next)));
+                        }
                         Ok(_) | Err(_) => messages = None,
                     },
                 }
@@ -185,7 +199,8 @@ impl JetStreamLog {
 }
 
 fn stored(message: &jetstream::Message) -> Result<Stored, LogError> {
-    let info = message.info().map_err(|error| LogError::Corrupt(format!("a message without its place: {error}")))?;
+    let info =
+        message.info().map_err(|error| LogError::Corrupt(format!("a message without its place: {error}")))?;
     let (sequence, stamp) = (info.stream_sequence, micros(info.published.unix_timestamp_nanos()));
     let service = service_of(&message.subject).ok_or_else(|| foreign(sequence, &message.subject))?;
     Ok(Stored { sequence, service, stamp, bytes: message.payload.clone() })
@@ -196,7 +211,9 @@ fn micros(nanos: i128) -> At {
 }
 
 fn foreign(sequence: u64, subject: &str) -> LogError {
-    LogError::Corrupt(format!("message {sequence} stands under `{subject}`, which is no shard that this build knows"))
+    LogError::Corrupt(format!(
+        "message {sequence} stands under `{subject}`, which is no shard that this build knows"
+    ))
 }
 
 fn shorter(followed: u64, end: u64) -> LogError {

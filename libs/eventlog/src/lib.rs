@@ -6,6 +6,7 @@ pub mod jetstream;
 pub mod layers;
 pub mod log;
 pub mod memory;
+mod planted;
 pub mod rowcodec;
 pub mod shard;
 pub mod simulate;

@@ -45,6 +45,7 @@ pub type Following = Pin<Box<dyn Stream<Item = Result<Stored, LogError>> + Send>
 
 /// The log.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a process has one log and a few handles of it")]
 pub enum Log {
     JetStream(JetStreamLog),
     Memory(MemoryLog),

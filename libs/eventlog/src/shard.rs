@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use seva_domain::desk::{Desk, Handled, Submission, Work};
 use seva_domain::noun::{Noun, Rejection, State, Unreadable};
 use seva_domain::plan::NoPlan;
@@ -13,11 +14,11 @@ use seva_domain::record::Record;
 use seva_domain::rows::{self, Delta, Due, Held, Value, View};
 use seva_domain::service::Service;
 use seva_domain::values::At;
-use serde::{Deserialize, Serialize};
 
 use crate::commit::{BYTES_MAX, Digest, RECORDS_MAX};
 use crate::follow::{Chains, Followed};
 use crate::layers::Layers;
+use crate::planted::{self, Bug};
 use crate::rowcodec;
 use crate::store::{Change, Store, StoreError};
 
@@ -73,7 +74,9 @@ pub enum ShardError {
     Store(#[from] StoreError),
     #[error("the commit at {sequence} cannot be folded: {source}")]
     Unreadable { sequence: u64, source: Unreadable },
-    #[error("the commit at {sequence} holds a record that was passed over: this build does not fold its noun")]
+    #[error(
+        "the commit at {sequence} holds a record that was passed over: this build does not fold its noun"
+    )]
     PassedOver { sequence: u64 },
     #[error("the log is no longer followed")]
     Unfollowed,
@@ -245,6 +248,9 @@ impl Shard {
     pub fn land(&mut self, at: At, reacted_to: u64, sequence: u64, digest: Digest, delta: &Delta) {
         self.on_its_way = None;
         self.layers.confirm(sequence, delta);
+        if planted::is(Bug::UnfoldedRowsEvicted) {
+            self.layers.evict(sequence);
+        }
         self.touched(delta);
         self.tip = (sequence, digest);
         self.at = at;
@@ -316,7 +322,12 @@ impl Shard {
     }
 
     /// Takes in messages after `taken_in` and up to `until`, as far as they fit. Answers whether due times may be fired then.
-    fn take_in_pending(&mut self, gathering: &mut Gathering, taken_in: u64, until: u64) -> Result<bool, ShardError> {
+    fn take_in_pending(
+        &mut self,
+        gathering: &mut Gathering,
+        taken_in: u64,
+        until: u64,
+    ) -> Result<bool, ShardError> {
         // Taken out while it is walked: taking in changes the rest of the shard.
         let pending = std::mem::take(&mut self.pending);
         let waits = |message: &&Pending| message.sequence > taken_in && message.sequence <= until;
@@ -329,7 +340,10 @@ impl Shard {
                 gathering.stop_before(&message.before);
                 break;
             }
-            result = message.records.iter().try_for_each(|record| self.take_in(gathering, message.sequence, record));
+            result = message
+                .records
+                .iter()
+                .try_for_each(|record| self.take_in(gathering, message.sequence, record));
             gathering.is_due = true;
             if gathering.records.len() >= TAKEN_IN_MAX || gathering.written.len() >= TAKEN_IN_BYTES_MAX {
                 gathering.stop_before(&message.after);
@@ -413,16 +427,23 @@ impl Shard {
         self.on_its_way.unwrap_or((self.at, self.reacted_to))
     }
 
-    fn take_in(&mut self, gathering: &mut Gathering, sequence: u64, record: &Record) -> Result<(), ShardError> {
+    fn take_in(
+        &mut self,
+        gathering: &mut Gathering,
+        sequence: u64,
+        record: &Record,
+    ) -> Result<(), ShardError> {
         let policy = self.policy();
         let mut desk = self.desk(policy, gathering);
         if record.noun == Noun::Policy {
-            desk.fold_foreign(&foreign(record)).map_err(|source| ShardError::Unreadable { sequence, source })?;
+            desk.fold_foreign(&foreign(record))
+                .map_err(|source| ShardError::Unreadable { sequence, source })?;
         }
         if let Err(rejection) = desk.take_in(record) {
             tracing::error!(%rejection, record.id = %record.id, "a reaction was left out");
             return Ok(());
         }
+        planted::take_in_again(&mut desk, record);
         let work = desk.finish();
         self.add(gathering, work);
         Ok(())

@@ -44,7 +44,7 @@ impl Store for MemoryStore {
 
     fn scan(&self, prefix: &[u8], from: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError> {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        let from = from.unwrap_or(prefix).to_vec();
+        let from = from.unwrap_or(prefix).max(prefix).to_vec();
         let found = rows.range(from..).take_while(|(key, _)| key.starts_with(prefix)).take(limit);
         Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
     }

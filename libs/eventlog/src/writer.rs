@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,12 +19,13 @@ use seva_domain::record::Record;
 use seva_domain::rows::{Delta, Key, Seen, Value, View};
 use seva_domain::service::Service;
 use seva_domain::values::{At, CustomerId, KeyId};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 
 use crate::commit::{Commit, Digest, Position, RECORDS_MAX, ReadCommit};
 use crate::follow::{Chains, Followed, Own};
 use crate::layers::BACKLOG_BYTES_MAX;
 use crate::log::{AppendError, Log, LogError};
+use crate::planted::{self, Bug};
 use crate::rowcodec;
 use crate::shard::{Checkpoint, Gathering, Shard, ShardError};
 use crate::store::{Store, StoreError};
@@ -47,6 +48,9 @@ const FOLLOW_BATCH_MAX: usize = 64;
 /// A due time is fired so soon at the earliest: one that cannot be fired must not keep the writer busy.
 const DUE_WAIT_MIN: Duration = Duration::from_millis(5);
 
+/// How many commits read for requests seen before are kept.
+const RECALLED_MAX: usize = 8;
+
 /// How many messages may be followed without a commit of this shard before the checkpoint is moved on alone.
 const CHECKPOINT_EVERY: u64 = 4_096;
 
@@ -54,14 +58,23 @@ const CHECKPOINT_EVERY: u64 = 4_096;
 #[derive(Debug)]
 pub enum Answer {
     /// It is in the log: its records, and the position of the last of them.
-    Recorded { records: Vec<Arc<Record>>, position: Position },
+    Recorded {
+        records: Vec<Arc<Record>>,
+        position: Position,
+    },
     /// It left a record before, or just now by another way. Whether it is the same request is for the caller to compare.
     Seen(Seen),
     /// It is so already: the noun asked about stands at this rev, and the shard at this position.
-    AlreadySo { rev: u64, position: Position },
+    AlreadySo {
+        rev: u64,
+        position: Position,
+    },
     Rejected(Rejection),
     /// Seal the texts under this key and submit again.
-    SealUnder { customer: CustomerId, key: KeyId },
+    SealUnder {
+        customer: CustomerId,
+        key: KeyId,
+    },
     /// Seal the texts under a fresh key and submit again.
     SealFresh,
     /// Classify the text by the policy in force and submit again.
@@ -148,11 +161,34 @@ pub struct Writer {
     progress: watch::Receiver<Progress>,
     policy: watch::Receiver<Option<Arc<Policy>>>,
     log: Log,
+    // A lock, because every call shares what was read; never held across an await.
+    recalled: Arc<Mutex<Recalled>>,
+}
+
+/// Commits that were read for requests seen before. A file that is sent again asks for the same ones, record by record.
+#[derive(Default)]
+struct Recalled(VecDeque<(u64, Arc<OnceCell<ReadCommit>>)>);
+
+impl Recalled {
+    /// The commit at a sequence, read already or by whoever is first now.
+    fn at(&mut self, sequence: u64) -> Arc<OnceCell<ReadCommit>> {
+        if let Some((_, commit)) = self.0.iter().find(|(known, _)| *known == sequence) {
+            return Arc::clone(commit);
+        }
+        if self.0.len() >= RECALLED_MAX {
+            self.0.pop_front();
+        }
+        let commit = Arc::default();
+        self.0.push_back((sequence, Arc::clone(&commit)));
+        commit
+    }
 }
 
 impl Writer {
     /// Starts a writer. It ends when every handle is gone, or when it cannot go on; `done` tells why.
-    pub fn start(parts: Parts) -> Result<(Writer, tokio::task::JoinHandle<Result<(), ShardError>>), ShardError> {
+    pub fn start(
+        parts: Parts,
+    ) -> Result<(Writer, tokio::task::JoinHandle<Result<(), ShardError>>), ShardError> {
         let shard = Shard::open(parts.service, Arc::clone(&parts.store), parts.log.incarnation())?;
         let (asks, commands) = mpsc::channel(QUEUE_MAX);
         let (progress, progress_seen) = watch::channel(Progress::default());
@@ -175,7 +211,7 @@ impl Writer {
             is_caught_up: false,
             stopped: None,
         };
-        let writer = Writer { asks, progress: progress_seen, policy: policy_seen, log };
+        let writer = Writer { asks, progress: progress_seen, policy: policy_seen, log, recalled: Arc::default() };
         Ok((writer, tokio::spawn(task.run())))
     }
 
@@ -202,9 +238,12 @@ impl Writer {
     /// The records of a request seen before, and the position of the last of them, as the log has them.
     pub async fn recorded(&self, seen: &Seen) -> Result<(Vec<Arc<Record>>, Position), LogError> {
         let missing = || LogError::Corrupt(format!("the commit at {} is missing", seen.sequence));
-        let stored = self.log.read(seen.sequence).await?.ok_or_else(missing)?;
-        let commit = ReadCommit::decode(&stored.bytes, |_| true)
-            .map_err(|error| LogError::Corrupt(error.to_string()))?;
+        let recalled = self.recalled.lock().unwrap_or_else(PoisonError::into_inner).at(seen.sequence);
+        let read = || async {
+            let stored = self.log.read(seen.sequence).await?.ok_or_else(missing)?;
+            ReadCommit::decode(&stored.bytes, |_| true).map_err(|error| LogError::Corrupt(error.to_string()))
+        };
+        let commit = recalled.get_or_try_init(read).await?;
         let mine = |record: &Record| record.request.is_some_and(|request| request.id == seen.request.id);
         let found: Vec<(u16, Arc<Record>)> =
             commit.records().filter(|(_, r)| mine(r)).map(|(i, r)| (i, Arc::clone(r))).collect();
@@ -226,10 +265,15 @@ impl Writer {
 /// An answer that waits until what it rests on stands in the log.
 enum Held {
     /// The request's records in the commit, from this index on, this many.
-    Recorded { first: usize, count: usize },
+    Recorded {
+        first: usize,
+        count: usize,
+    },
     /// The same request is in this commit already.
     Seen,
-    AlreadySo { rev: u64 },
+    AlreadySo {
+        rev: u64,
+    },
     Rejected(Rejection),
 }
 
@@ -370,7 +414,8 @@ impl Task {
 
     /// Commands are taken from the queue only as fast as they are decided: what waits there is bounded.
     fn takes_commands(&self) -> bool {
-        self.waiting.len() < RECORDS_MAX && !self.gathering.as_ref().is_some_and(|gathering| gathering.is_full)
+        self.waiting.len() < RECORDS_MAX
+            && !self.gathering.as_ref().is_some_and(|gathering| gathering.is_full)
     }
 
     fn until_due(&mut self) -> impl Future<Output = ()> + use<> {
@@ -480,8 +525,13 @@ impl Task {
             }
             Ok(Some(Handled::AlreadySo { rev })) => Held::AlreadySo { rev },
             Ok(None) => return Ok(Some(ask)),
+            Err(NoPlan::Rejected(rejection)) if planted::is(Bug::RefusalBeforeConfirmed) => {
+                return Ok(hand_back(ask, Answer::Rejected(rejection)));
+            }
             Err(NoPlan::Rejected(rejection)) => Held::Rejected(rejection),
-            Err(NoPlan::SealUnder { customer, key }) => return Ok(hand_back(ask, Answer::SealUnder { customer, key })),
+            Err(NoPlan::SealUnder { customer, key }) => {
+                return Ok(hand_back(ask, Answer::SealUnder { customer, key }));
+            }
             Err(NoPlan::SealFresh) => return Ok(hand_back(ask, Answer::SealFresh)),
             Err(NoPlan::ClassifyAgain) => return Ok(hand_back(ask, Answer::ClassifyAgain)),
         };
@@ -491,6 +541,9 @@ impl Task {
 
     /// Answers a request that was seen before, or lets it wait with the same one that is on its way or being gathered. Gives back any other.
     fn join(&mut self, ask: Ask) -> Option<Ask> {
+        if planted::is(Bug::RequestMemorySkipped) {
+            return Some(ask);
+        }
         let stands = |seen: &Seen| seen.sequence > 0;
         if let Some(seen) = self.shard.layers.seen(&ask.submission.request.id).filter(stands) {
             return hand_back(ask, Answer::Seen(seen));
@@ -533,9 +586,8 @@ impl Task {
         let (guard, prev) = self.shard.tip();
         let (log, service) = (self.parts.log.clone(), self.parts.service);
         if gathering.records.is_empty() && !gathering.is_due {
-            let future = async move {
-                log.is_end(service, guard).await.map_or(Outcome::NoAnswer, Outcome::AtEnd)
-            };
+            let future =
+                async move { log.is_end(service, guard).await.map_or(Outcome::NoAnswer, Outcome::AtEnd) };
             self.in_flight = Some(InFlight { commit: None, answers, future: future.boxed() });
             return;
         }
@@ -547,6 +599,11 @@ impl Task {
         let digest = Digest::of(&bytes);
         let commit = Arc::new(commit);
         self.parts.own.remember(digest, Arc::clone(&commit));
+        let answers = if planted::is(Bug::AckBeforeAck) {
+            answer_all(answers, &commit.records, self.shard.followed() + 1)
+        } else {
+            answers
+        };
         let sending = bytes.clone();
         let future = async move { Outcome::Appended(log.append(service, guard, sending).await) };
         let on_its_way =
@@ -588,6 +645,14 @@ impl Task {
                 }
                 .boxed();
             }
+            (Outcome::Appended(Err(AppendError::Unknown(_))), Some(_))
+                if planted::is(Bug::TimeoutTakenAsAbsent) =>
+            {
+                self.answers.append(&mut in_flight.answers);
+                self.shard.discard(true);
+                self.drop_gathering(&Unavailable::LogUnavailable);
+                return;
+            }
             (Outcome::Appended(Err(AppendError::Unknown(error))), Some(commit)) => {
                 tracing::warn!(error, service = service.name(), "an append has no known outcome yet");
                 commit.is_unknown = true;
@@ -605,7 +670,8 @@ impl Task {
             // Nothing stands after the guard, so the same commit under the same guard can only land once.
             (Outcome::AtEnd(true) | Outcome::NoAnswer, Some(commit)) => {
                 let (guard, bytes) = (commit.guard, commit.bytes.clone());
-                in_flight.future = async move { Outcome::Appended(log.append(service, guard, bytes).await) }.boxed();
+                in_flight.future =
+                    async move { Outcome::Appended(log.append(service, guard, bytes).await) }.boxed();
             }
             (Outcome::Appended(_), None) => {}
         }
@@ -623,10 +689,7 @@ impl Task {
             }
         }
         self.shard.land(commit.at, commit.reacted_to, sequence, digest, &delta);
-        let position = Position::end_of(sequence);
-        for (ask, held) in answers {
-            answer(ask, held, &commit.records, sequence, position);
-        }
+        answer_all(answers, &commit.records, sequence);
         let checkpoint = self.shard.checkpoint_at(&resume);
         self.acked.push_back(Acked { sequence, digest, delta, checkpoint, sent, was_unknown: is_unknown });
     }
@@ -659,7 +722,10 @@ impl Task {
             self.is_caught_up = true;
         }
         let moved_on = self.shard.followed().saturating_sub(self.stored.borrow().as_ref().map_or(0, |s| *s));
-        if moved_on > CHECKPOINT_EVERY && self.shard.followed().is_multiple_of(CHECKPOINT_EVERY) && self.acked.is_empty() {
+        if moved_on > CHECKPOINT_EVERY
+            && self.shard.followed().is_multiple_of(CHECKPOINT_EVERY)
+            && self.acked.is_empty()
+        {
             let (followed, checkpoint) = (self.shard.followed(), self.shard.checkpoint());
             self.store(followed, Delta::new(), checkpoint).await?;
         }
@@ -753,6 +819,14 @@ fn hand_back(ask: Ask, answer: Answer) -> Option<Ask> {
     None
 }
 
+/// Answers all who wait for a commit. Answers who still waits: nobody.
+fn answer_all(answers: Vec<(Ask, Held)>, records: &[Arc<Record>], sequence: u64) -> Vec<(Ask, Held)> {
+    for (ask, held) in answers {
+        answer(ask, held, records, sequence, Position::end_of(sequence));
+    }
+    Vec::new()
+}
+
 fn answer(ask: Ask, held: Held, records: &[Arc<Record>], sequence: u64, position: Position) {
     let answer = match held {
         Held::Recorded { first, count } => {
@@ -763,7 +837,9 @@ fn answer(ask: Ask, held: Held, records: &[Arc<Record>], sequence: u64, position
         Held::Seen => {
             let id = ask.submission.request.id;
             let found = (0..).zip(records).find(|(_, r)| r.request.is_some_and(|request| request.id == id));
-            match found.and_then(|(index, record)| record.request.map(|request| Seen { request, sequence, index })) {
+            match found
+                .and_then(|(index, record)| record.request.map(|request| Seen { request, sequence, index }))
+            {
                 Some(seen) => Answer::Seen(seen),
                 None => Answer::Unknown,
             }
@@ -779,11 +855,9 @@ fn answer(ask: Ask, held: Held, records: &[Arc<Record>], sequence: u64, position
 fn assemble(commit: &Commit, written: &[u8]) -> Vec<u8> {
     let Commit { at, build, prev, reacted_to, records: _ } = commit;
     let build = serde_json::Value::from(build.as_str());
-    let mut bytes = format!(
-        r#"{{"at":{},"build":{build},"prev":"{prev}","reacted_to":{reacted_to},"records":["#,
-        at.0
-    )
-    .into_bytes();
+    let mut bytes =
+        format!(r#"{{"at":{},"build":{build},"prev":"{prev}","reacted_to":{reacted_to},"records":["#, at.0)
+            .into_bytes();
     bytes.extend_from_slice(written);
     bytes.extend_from_slice(b"]}");
     bytes

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use seva_eventlog::store::{MemoryStore, Store, StoreError};
 use tokio::sync::Notify;
@@ -16,8 +17,9 @@ const CACHE_BYTES: u64 = 48 * 1024 * 1024;
 /// How often sled writes what it holds to the disk, in milliseconds. What a crash loses the log gives back.
 const FLUSH_EVERY_MS: u64 = 500;
 
-/// Names the newest generation.
-const CURRENT: &str = "CURRENT";
+/// How long a database that was closed a moment ago may take to let go of its file, and how often that is looked at.
+const LET_GO_MAX: Duration = Duration::from_secs(5);
+const LET_GO_LOOK: Duration = Duration::from_millis(5);
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,7 @@ impl Database {
         folder.sweep(generation).map_err(failed)?;
         match open(&folder.generation(generation)) {
             Ok(db) => Ok(Database { kind: Kind::Sled { db, folder, generation }, damaged: Arc::default() }),
+            Err(error) if is_held(&error) => Err(OpenError::InUse(folder.path)),
             Err(error) => {
                 tracing::error!(%error, "the database cannot be opened: it is put aside and made anew from the log");
                 folder.next(generation)
@@ -124,7 +127,16 @@ impl Database {
         }
     }
 
-    /// Waits until a row turns out to be damaged.
+    /// What stands under the trees, for tests that change it behind their back.
+    #[cfg(test)]
+    pub(crate) fn with_sled(&self, change: impl FnOnce(&sled::Db)) {
+        match &self.kind {
+            Kind::Memory => {}
+            Kind::Sled { db, .. } => change(db),
+        }
+    }
+
+    /// Told when a row turns out to be damaged.
     pub fn damaged(&self) -> Arc<Notify> {
         Arc::clone(&self.damaged)
     }
@@ -135,53 +147,65 @@ impl Folder {
         self.path.join(format!("generation-{generation}"))
     }
 
+    fn aside(&self, generation: u64) -> PathBuf {
+        self.path.join(format!("quarantine-{generation}"))
+    }
+
+    /// The newest generation, or the one after the last that was put aside. The folders' names alone say it: no file can be wrong about it.
     fn current(&self) -> io::Result<u64> {
-        match fs::read_to_string(self.path.join(CURRENT)) {
-            Ok(text) => Ok(text.trim().parse().unwrap_or(1)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(1),
-            Err(error) => Err(error),
-        }
+        let newest = self.numbered("generation-")?.into_iter().max();
+        let aside = self.numbered("quarantine-")?.into_iter().max();
+        Ok(newest.max(aside.map(|n| n.saturating_add(1))).unwrap_or(1))
     }
 
     /// Removes what no start needs: generations before the current one, and all that was put aside but the last.
     fn sweep(&self, current: u64) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let number = |prefix: &str| name.strip_prefix(prefix).and_then(|n| n.parse::<u64>().ok());
-            let is_old = number("generation-").is_some_and(|n| n < current)
-                || number("quarantine-").is_some_and(|n| n + 1 < current);
-            if is_old {
-                fs::remove_dir_all(entry.path())?;
-            }
+        for n in self.numbered("generation-")?.into_iter().filter(|n| *n < current) {
+            fs::remove_dir_all(self.generation(n))?;
         }
-        Ok(())
+        let mut aside = self.numbered("quarantine-")?;
+        aside.sort_unstable();
+        aside.pop();
+        aside.into_iter().try_for_each(|n| fs::remove_dir_all(self.aside(n)))
+    }
+
+    /// The numbers of the entries whose names begin so.
+    fn numbered(&self, prefix: &str) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            numbers.extend(name.to_string_lossy().strip_prefix(prefix).and_then(|n| n.parse::<u64>().ok()));
+        }
+        Ok(numbers)
     }
 
     fn next(self, generation: u64) -> Result<Database, OpenError> {
         let failed = |source| OpenError::Folder { folder: self.path.clone(), source };
-        let aside = self.path.join(format!("quarantine-{generation}"));
-        match fs::rename(self.generation(generation), &aside) {
+        match fs::rename(self.generation(generation), self.aside(generation)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
         let next = generation + 1;
-        let new = self.path.join(format!("{CURRENT}.new"));
-        fs::write(&new, next.to_string()).map_err(failed)?;
-        fs::rename(&new, self.path.join(CURRENT)).map_err(failed)?;
         let db = open(&self.generation(next)).map_err(|error| failed(io::Error::other(error)))?;
         Ok(Database { kind: Kind::Sled { db, folder: self, generation: next }, damaged: Arc::default() })
     }
 }
 
+/// Opens a generation. The folder is this process's, so whoever still holds the file is a thread of sled's that is about to end.
 fn open(path: &Path) -> Result<sled::Db, StoreError> {
-    guard(|| {
-        sled::Config::new()
-            .path(path)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(Some(FLUSH_EVERY_MS))
-            .open()
-    })
+    let began = Instant::now();
+    let config =
+        sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
+    loop {
+        match guard(|| config.open()) {
+            Err(error) if is_held(&error) && began.elapsed() < LET_GO_MAX => std::thread::sleep(LET_GO_LOOK),
+            opened => return opened,
+        }
+    }
+}
+
+/// Whether sled could not lock its file: it has no error of its own for that.
+fn is_held(StoreError(error): &StoreError) -> bool {
+    error.contains("could not acquire lock")
 }

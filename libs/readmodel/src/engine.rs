@@ -52,8 +52,8 @@ pub struct Running {
     database: Database,
     models: Vec<Arc<dyn ReadModel>>,
     log: Log,
-    /// The number of the next tree that a rebuild makes. One rebuild runs at a time.
-    rebuilds: Mutex<u64>,
+    /// Held by a rebuild: one runs at a time.
+    rebuilds: Mutex<()>,
     follower: JoinHandle<()>,
 }
 
@@ -62,13 +62,23 @@ impl Running {
     pub async fn rebuild(&self, name: &str) -> Result<Rebuilt, RebuildError> {
         let model = self.models.iter().find(|model| model.name() == name);
         let model = Arc::clone(model.ok_or_else(|| RebuildError::Unknown(name.to_owned()))?);
-        let mut next = self.rebuilds.lock().await;
-        *next += 1;
-        let tree = tree_name(name, *next);
-        let (rebuilt, old) = rebuild(&self.log, &self.database, &self.projections, model, tree.clone()).await?;
+        let _one_at_a_time = self.rebuilds.lock().await;
+        let live = remembered_tree(&self.database, name)?;
+        let tree = if live == tree_name(name, 1) { tree_name(name, 2) } else { tree_name(name, 1) };
+        // A rebuild that came to nothing may have left some.
+        self.database.drop_tree(&tree)?;
+        let (rebuilt, old) =
+            rebuild(&self.log, &self.database, &self.projections, model, tree.clone()).await?;
         remember_tree(&self.database, name, &tree)?;
-        self.database.drop_tree(&old)?;
+        unread(&old.store).await;
+        self.database.drop_tree(&old.tree)?;
         Ok(rebuilt)
+    }
+
+    /// The database, for tests that change it behind the engine's back.
+    #[cfg(test)]
+    pub(crate) fn with_database(&self, change: impl FnOnce(&Database)) {
+        change(&self.database);
     }
 
     /// How many bytes the database takes on disk.
@@ -79,8 +89,14 @@ impl Running {
 
 /// Why a service is not there.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct NotRunning(pub String);
+pub enum NotRunning {
+    /// It will be, by itself.
+    #[error("{0}")]
+    Yet(String),
+    /// It cannot go on.
+    #[error("{0}")]
+    AnyMore(String),
+}
 
 /// The engine of a service. Clones are the same engine.
 #[derive(Clone)]
@@ -117,7 +133,7 @@ impl Engine {
             Some(folder) => Database::open(folder)?,
             None => Database::in_memory(),
         };
-        let starting = Err(NotRunning("it is starting".to_owned()));
+        let starting = Err(NotRunning::Yet("it is starting".to_owned()));
         let running = Arc::new(RwLock::new(starting));
         let (change, changed) = watch::channel(0);
         let (log, service) = (config.log.clone(), config.service);
@@ -160,10 +176,15 @@ async fn supervise(
         *running.write().unwrap_or_else(PoisonError::into_inner) = now;
         change.send_modify(|n| *n += 1);
     };
+    let given_up = |error: EngineError| {
+        set(Err(NotRunning::AnyMore(error.to_string())));
+        error
+    };
+    let mut is_made_anew = false;
     loop {
         let damaged = database.damaged();
         let started = tokio::select! {
-            started = run(&config, database) => started,
+            started = run(&config, database, is_made_anew) => started,
             () = &mut stop => return Ok(()),
         };
         match started {
@@ -171,11 +192,11 @@ async fn supervise(
                 let parts = Arc::new(parts);
                 set(Ok(Arc::clone(&parts)));
                 let over = watch_over(&parts, writer, &damaged, &mut stop).await;
-                set(Err(NotRunning(match &over {
-                    Over::Damaged => "its database is damaged and is being made anew from the log".to_owned(),
-                    Over::Stopped => "it is stopping".to_owned(),
-                    Over::Failed(error) => error.to_string(),
-                })));
+                set(Err(match &over {
+                    Over::Damaged => NotRunning::Yet(DAMAGED.to_owned()),
+                    Over::Stopped => NotRunning::AnyMore("it is stopping".to_owned()),
+                    Over::Failed(error) => NotRunning::AnyMore(error.to_string()),
+                }));
                 parts.follower.abort();
                 match over {
                     Over::Stopped => {
@@ -188,16 +209,23 @@ async fn supervise(
                     Over::Failed(error) => return Err(error),
                     Over::Damaged => {}
                 }
-                database = quarantined(parts).await?;
+                database = quarantined(parts).await.map_err(given_up)?;
+                is_made_anew = true;
             }
             Err((database_again, error)) => {
-                let Some(sound) = recover(&error, database_again).await? else { return Err(error) };
-                set(Err(NotRunning(error.to_string())));
-                database = sound;
+                set(Err(NotRunning::Yet(error.to_string())));
+                database = match recover(&error, database_again).await {
+                    Ok(Some(sound)) => sound,
+                    Ok(None) => return Err(given_up(error)),
+                    Err(error) => return Err(given_up(error)),
+                };
             }
         }
     }
 }
+
+/// What callers are told while the log makes the next database.
+const DAMAGED: &str = "its database is damaged and is being made anew from the log";
 
 enum Over {
     Stopped,
@@ -219,7 +247,10 @@ async fn watch_over(
         }
     };
     tokio::select! {
+        // In this order: a follower that is broken ends the writer as well, which does not know why.
+        biased;
         () = stop => Over::Stopped,
+        Some(broken) = broken => Over::Failed(broken.into()),
         () = damaged.notified() => Over::Damaged,
         result = &mut writer => match result {
             Ok(Ok(())) => Over::Stopped,
@@ -229,7 +260,6 @@ async fn watch_over(
             Ok(Err(error)) => Over::Failed(error.into()),
             Err(error) => Over::Failed(EngineError::Store(StoreError(error.to_string()))),
         },
-        Some(broken) = broken => Over::Failed(broken.into()),
     }
 }
 
@@ -255,7 +285,8 @@ async fn recover(error: &EngineError, database: Database) -> Result<Option<Datab
             tracing::error!(%error, "the database does not fit the log: it is put aside and made anew");
             Ok(Some(database.quarantine()?))
         }
-        EngineError::Log(LogError::Unavailable(_)) | EngineError::Broken(Broken::Log(LogError::Unavailable(_))) => {
+        EngineError::Log(LogError::Unavailable(_))
+        | EngineError::Broken(Broken::Log(LogError::Unavailable(_))) => {
             tracing::warn!(%error, "the log cannot be reached, trying again");
             tokio::time::sleep(AGAIN).await;
             Ok(Some(database))
@@ -264,12 +295,23 @@ async fn recover(error: &EngineError, database: Database) -> Result<Option<Datab
     }
 }
 
+/// Waits until nobody reads rows any more that nobody can find any more.
+async fn unread(rows: &Arc<dyn Store>) {
+    while Arc::strong_count(rows) > 1 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 type Started = (Running, JoinHandle<Result<(), ShardError>>);
 
 /// Starts the parts over a database.
-async fn run(config: &Config, database: Database) -> Result<Started, (Database, EngineError)> {
+async fn run(
+    config: &Config,
+    database: Database,
+    is_made_anew: bool,
+) -> Result<Started, (Database, EngineError)> {
     match prepare(config, &database).await {
-        Ok(prepared) => start(config, database, prepared).map_err(|(database, error)| (database, error)),
+        Ok(prepared) => start(config, database, prepared, is_made_anew),
         Err(error) => Err((database, error)),
     }
 }
@@ -321,7 +363,13 @@ async fn prepare(config: &Config, database: &Database) -> Result<Prepared, Engin
     Ok(Prepared { shard, models, begin, end })
 }
 
-fn start(config: &Config, database: Database, prepared: Prepared) -> Result<Started, (Database, EngineError)> {
+#[expect(clippy::result_large_err, reason = "a failure gives the database back, once a start")]
+fn start(
+    config: &Config,
+    database: Database,
+    prepared: Prepared,
+    is_made_anew: bool,
+) -> Result<Started, (Database, EngineError)> {
     let Prepared { shard, models, begin, end } = prepared;
     let own = Own::default();
     let (to_writer, writer_follows) = mpsc::channel(WAITING_MAX);
@@ -341,10 +389,13 @@ fn start(config: &Config, database: Database, prepared: Prepared) -> Result<Star
         Ok(started) => started,
         Err(error) => return Err((database, error.into())),
     };
-    let projections = Projections::start(models, projector_follows);
-    let (progress, follow) = watch::channel(FollowProgress { sequence: begin.sequence, ..Default::default() });
+    let may_be_damaged = (!is_made_anew).then(|| database.damaged());
+    let projections = Projections::start(models, projector_follows, may_be_damaged);
+    let (progress, follow) =
+        watch::channel(FollowProgress { sequence: begin.sequence, ..Default::default() });
     let checker = Checker::new(begin, |_| true, own);
-    let follower = tokio::spawn(follow::run(config.log.clone(), checker, vec![to_writer, to_projector], progress));
+    let follower =
+        tokio::spawn(follow::run(config.log.clone(), checker, vec![to_writer, to_projector], progress));
     let running = Running {
         writer,
         projections,
@@ -353,7 +404,7 @@ fn start(config: &Config, database: Database, prepared: Prepared) -> Result<Star
         database,
         models: config.models.clone(),
         log: config.log.clone(),
-        rebuilds: Mutex::new(0),
+        rebuilds: Mutex::default(),
         follower,
     };
     Ok((running, task))

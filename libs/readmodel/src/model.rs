@@ -21,7 +21,9 @@ pub trait ReadModel: Send + Sync + 'static {
 pub enum FoldError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the rows hold {noun} at rev {held}, and a record of rev {found} follows: a row or a record is missing")]
+    #[error(
+        "the rows hold {noun} at rev {held}, and a record of rev {found} follows: a row or a record is missing"
+    )]
     Rev { noun: String, held: u64, found: u64 },
     #[error("a row cannot be read: {0}")]
     Row(String),

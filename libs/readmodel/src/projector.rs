@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use seva_domain::values::At;
 use seva_eventlog::commit::Position;
 use seva_eventlog::follow::{Chains, Followed};
 use seva_eventlog::store::{Store, StoreError};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::model::{FoldError, ReadModel, Rows};
+use crate::planted::{self, Bug};
 
-/// The row that says how far the others are. Begins with a zero byte, as no row of a read model does.
+/// The row that says how far the others are. No row of a read model is called so.
 pub(crate) const CHECKPOINT: &[u8] = b"\0checkpoint";
 
 /// How many messages are folded into one batch of rows, at most.
@@ -85,8 +86,8 @@ pub(crate) struct Live {
 /// New rows for a read model, to take the place of the live ones.
 pub(crate) struct Swap {
     pub(crate) live: Live,
-    /// Answers the name of the tree that went, or gives the rows back if the live ones are further.
-    pub(crate) done: oneshot::Sender<Result<String, Live>>,
+    /// Answers the rows that went, or gives the new ones back if those are further.
+    pub(crate) done: oneshot::Sender<Result<Live, Live>>,
 }
 
 /// The read models of a service. Clones are the same ones.
@@ -100,13 +101,18 @@ pub struct Projections {
 
 impl Projections {
     /// Starts folding. The thread ends when what it follows ends.
-    pub(crate) fn start(models: Vec<Live>, followed: mpsc::Receiver<Arc<Followed>>) -> Projections {
+    pub(crate) fn start(
+        models: Vec<Live>,
+        followed: mpsc::Receiver<Arc<Followed>>,
+        damaged: Option<Arc<Notify>>,
+    ) -> Projections {
         let stores: BTreeMap<_, _> = models.iter().map(|m| (m.model.name(), Arc::clone(&m.store))).collect();
         let stores = Arc::new(RwLock::new(stores));
         let begin = models.iter().map(|m| (m.model.name(), progress_of(&m.checkpoint))).collect();
         let (progress, seen) = watch::channel(begin);
         let (swaps, to_swap) = mpsc::channel(1);
-        let thread = Thread { models, followed, to_swap, stores: Arc::clone(&stores), progress };
+        let stores_too = Arc::clone(&stores);
+        let thread = Thread { models, followed, to_swap, stores: stores_too, progress, damaged };
         let runtime = tokio::runtime::Handle::current();
         std::thread::spawn(move || thread.run(&runtime));
         Projections { stores, progress: seen, swaps }
@@ -125,7 +131,8 @@ impl Projections {
     /// Waits until a read model has folded a position, as long as the caller can wait.
     pub async fn reach(&self, name: &str, position: Position, within: Duration) -> Result<(), NotReached> {
         let mut progress = self.progress.clone();
-        let reached = |progress: &Progress| progress.get(name).is_some_and(|m| m.sequence >= position.sequence());
+        let reached =
+            |progress: &Progress| progress.get(name).is_some_and(|m| m.sequence >= position.sequence());
         match tokio::time::timeout(within, progress.wait_for(reached)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(NotReached),
@@ -138,7 +145,7 @@ impl Projections {
         stores.into_iter().map(|(name, store)| digest(name, store.as_ref())).collect()
     }
 
-    pub(crate) async fn swap(&self, live: Live) -> Result<String, Option<Live>> {
+    pub(crate) async fn swap(&self, live: Live) -> Result<Live, Option<Live>> {
         let (done, swapped) = oneshot::channel();
         if self.swaps.send(Swap { live, done }).await.is_err() {
             return Err(None);
@@ -148,14 +155,14 @@ impl Projections {
 }
 
 /// The digest of rows, in order. Rows that change while it is made give a digest of no moment: ask a read model that is at rest.
-fn digest(name: &'static str, store: &dyn Store) -> Result<ModelDigest, StoreError> {
+pub(crate) fn digest(name: &'static str, store: &dyn Store) -> Result<ModelDigest, StoreError> {
     let checkpoint = Checkpoint::read(store)?.unwrap_or_default();
     let mut hash = Sha256::new();
     let mut rows = 0;
-    let mut from = vec![1];
+    let mut from = Vec::new();
     loop {
         let page = store.scan(&[], Some(&from), PAGE)?;
-        for (key, value) in &page {
+        for (key, value) in page.iter().filter(|(key, _)| key != CHECKPOINT) {
             hash.update((key.len() as u64).to_be_bytes());
             hash.update(key);
             hash.update((value.len() as u64).to_be_bytes());
@@ -193,6 +200,11 @@ pub(crate) fn fold(live: &mut Live, messages: &[Arc<Followed>]) -> Result<(), St
         stamp: last.stamp,
     };
     let mut changes = rows.into_changes();
+    if planted::is(Bug::CheckpointBeforeRows) {
+        let first = checkpoint.row().map_err(|error| error.to_string())?;
+        live.store.apply(vec![first]).map_err(|error| error.to_string())?;
+        std::thread::sleep(planted::BETWEEN);
+    }
     changes.push(checkpoint.row().map_err(|error| error.to_string())?);
     live.store.apply(changes).map_err(|error| error.to_string())?;
     live.checkpoint = checkpoint;
@@ -205,6 +217,8 @@ struct Thread {
     to_swap: mpsc::Receiver<Swap>,
     stores: Arc<RwLock<BTreeMap<&'static str, Arc<dyn Store>>>>,
     progress: watch::Sender<Progress>,
+    /// Told when a record cannot be folded; `None` where the rows were made anew already, so that they cannot be why.
+    damaged: Option<Arc<Notify>>,
 }
 
 /// What the thread is woken by.
@@ -253,7 +267,14 @@ impl Thread {
             }
             let result = fold(live, batch);
             if let Err(error) = &result {
-                tracing::error!(read_model = name, error, "the read model has stopped: it would be wrong from here on");
+                tracing::error!(
+                    read_model = name,
+                    error,
+                    "the read model has stopped: it would be wrong from here on"
+                );
+                if let Some(damaged) = &self.damaged {
+                    damaged.notify_one();
+                }
             }
             let mut now = progress_of(&live.checkpoint);
             now.stopped = result.err();
@@ -277,9 +298,9 @@ impl Thread {
             self.progress.send_modify(|progress| {
                 progress.insert(name, now);
             });
-            Ok(old.tree)
+            Ok(old)
         };
-        // A rebuild that is gone leaves a tree that the next start removes.
+        // A rebuild that is gone leaves a tree that the next one removes.
         let _gone = swap.done.send(answer);
     }
 }

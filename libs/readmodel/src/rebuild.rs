@@ -49,7 +49,7 @@ pub(crate) async fn rebuild(
     projections: &Projections,
     model: Arc<dyn ReadModel>,
     tree: String,
-) -> Result<(Rebuilt, String), RebuildError> {
+) -> Result<(Rebuilt, Live), RebuildError> {
     let began = Instant::now();
     let store = database.tree(&tree)?;
     let checkpoint = Checkpoint { incarnation: log.incarnation().to_owned(), ..Checkpoint::default() };
@@ -82,7 +82,10 @@ pub(crate) async fn rebuild(
     }
 }
 
-async fn fold_batch(mut live: Live, batch: Vec<Arc<seva_eventlog::follow::Followed>>) -> Result<Live, RebuildError> {
+async fn fold_batch(
+    mut live: Live,
+    batch: Vec<Arc<seva_eventlog::follow::Followed>>,
+) -> Result<Live, RebuildError> {
     let folded = tokio::task::spawn_blocking(move || fold(&mut live, &batch).map(|()| live)).await;
     folded.map_err(|_| RebuildError::Stopping)?.map_err(RebuildError::Fold)
 }

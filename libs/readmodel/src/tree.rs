@@ -1,5 +1,6 @@
 //! A sled tree as a store. Every row carries its checksum, and the tree the sum of all of them: a row that changed or is gone is noticed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,9 @@ pub(crate) struct Tree {
 
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree").field("name", &String::from_utf8_lossy(&self.tree.name())).finish_non_exhaustive()
+        f.debug_struct("Tree")
+            .field("name", &String::from_utf8_lossy(&self.tree.name()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -49,7 +52,7 @@ impl Tree {
         Ok(Tree { tree, sum: Mutex::new(sum), damaged })
     }
 
-    /// How many bytes of rows the tree holds, and how many rows.
+    /// Reads or writes, and tells whoever watches the database when that fails.
     fn read<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
         let result = read();
         if result.is_err() {
@@ -93,7 +96,11 @@ impl Store for Tree {
     }
 
     fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError> {
-        let end = before.map_or_else(|| after(prefix), |before| Some(before.to_vec()));
+        let end = match (before, after(prefix)) {
+            (Some(before), Some(end)) => Some(end.min(before.to_vec())),
+            (Some(before), None) => Some(before.to_vec()),
+            (None, end) => end,
+        };
         self.read(|| {
             caught(|| match end {
                 Some(end) => self.rows(self.tree.range(prefix.to_vec()..end).rev(), prefix, limit),
@@ -107,6 +114,8 @@ impl Store for Tree {
             let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
             let mut new_sum = *sum;
             let mut batch = sled::Batch::default();
+            // Of several changes of one row the last counts, and only it goes into the sum.
+            let changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = changes.into_iter().collect();
             for (key, value) in changes {
                 if let Some(old) = guard(|| self.tree.get(&key))? {
                     new_sum = new_sum.wrapping_sub(weight(&key, &old));
@@ -137,7 +146,9 @@ fn weight(key: &[u8], stored: &[u8]) -> u128 {
 fn opened(key: &[u8], stored: &[u8]) -> Result<Vec<u8>, StoreError> {
     match stored.split_first_chunk::<8>() {
         Some((checksum, value)) if xxh3_64(value).to_be_bytes() == *checksum => Ok(value.to_vec()),
-        Some(_) | None => Err(StoreError(format!("a row of {} bytes of key does not match its checksum", key.len()))),
+        Some(_) | None => {
+            Err(StoreError(format!("a row of {} bytes of key does not match its checksum", key.len())))
+        }
     }
 }
 
@@ -159,5 +170,6 @@ pub(crate) fn guard<T>(run: impl FnOnce() -> sled::Result<T>) -> Result<T, Store
 }
 
 fn caught<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(StoreError("the database gave way".to_owned())))
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err(StoreError("the database gave way".to_owned())))
 }

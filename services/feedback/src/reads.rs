@@ -21,9 +21,9 @@ pub(crate) async fn inbox(edge: &Edge, request: ListInboxRequest) -> Result<List
     if Department::parse(&department).is_none() {
         return Err(Error::malformed("department", "is not a department: 1 to 32 of a-z, 0-9 and `_`"));
     }
-    let page = Page::parse(page.as_ref())?;
-    let (rows, position) = edge.read(NAME, read.as_ref()).await?;
     let prefix = inbox_prefix(&department);
+    let page = Page::parse(page.as_ref(), &prefix)?;
+    let (rows, position) = edge.read(NAME, read.as_ref()).await?;
     let mut listed = rows.scan(&prefix, page.from.as_deref(), page.size + 1).map_err(internal)?;
     let mut next_page_token = String::new();
     if let Some((key, _)) = listed.get(page.size) {

@@ -67,6 +67,9 @@ async fn record(edge: &Edge, position: Position, id: CaseId) -> Result<Arc<Recor
 }
 
 fn micros(time: &Timestamp) -> Result<i64, Error> {
+    if !(0..1_000_000_000).contains(&time.nanos) {
+        return Err(Error::malformed("as_of_time", "is not a time: nanos should be 0 to 999999999"));
+    }
     let micros = time.seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(i64::from(time.nanos) / 1_000));
     micros.ok_or_else(|| Error::malformed("as_of_time", "is not a time that can be kept"))
 }

@@ -125,7 +125,14 @@ impl Import {
     }
 
     async fn log(&self, row: &LogInteractionRequest, turn: Turn) -> Result<Outcome, Error> {
-        let draft = Logging::parse_row(row, self.edge.now())?;
+        let draft = match Logging::parse_row(row, self.edge.now()) {
+            Ok(draft) => draft,
+            Err(error) => {
+                // The rows after it must not overtake those before it.
+                turn.give_up().await;
+                return Err(error);
+            }
+        };
         let request = self.edge.identities().row(&self.caller, &self.key, &row.request_id);
         let body = body("ImportInteractions", row);
         let asked = Asked { caller: &self.caller, request, body: &body, import: Some(self.id) };

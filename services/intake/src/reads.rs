@@ -4,7 +4,8 @@ use prost::Message;
 use seva_api::edge::{Edge, Page, identity_kind};
 use seva_api::intake::{id, identities};
 use seva_api::parse::Fields;
-use seva_api::pb::common::v1::{CaseKind, Channel};
+use seva_api::pb::common::v1::{CaseKind, Channel, ReadOptions};
+use seva_api::pb::intake::v1::get_case_request::AsOf;
 use seva_api::pb::intake::v1::{
     Case, Customer, GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest, GetCaseResponse,
     GetTimelineRequest, GetTimelineResponse, IdentifyCustomerRequest, IdentifyCustomerResponse,
@@ -35,12 +36,12 @@ pub(crate) async fn identify(edge: &Edge, request: IdentifyCustomerRequest) -> R
     let given = identities(&mut fields, &given);
     let given = fields.finish(|| given)?;
     let (_, position) = edge.read(customers::NAME, read.as_ref()).await?;
-    let running = edge.engine().running().map_err(|error| Error::CatchingUp { message: error.to_string() })?;
+    let shard = edge.decided(read.as_ref()).await?;
     let mut shared = Vec::new();
     for (kind, value) in &given {
         let Some(known) = identity_kind(*kind) else { continue };
         let token = edge.identities().lookup(*kind, value);
-        let found = read_lookup(running.shard.as_ref(), &Lookup::Identity(known, token)).map_err(internal)?;
+        let found = read_lookup(shard.as_ref(), &Lookup::Identity(known, token)).map_err(internal)?;
         let found = found.into_iter().filter_map(|noun| match noun {
             Noun::Customer(id) => Some(id.to_string()),
             Noun::Case(_) | Noun::Import(_) | Noun::Policy | Noun::Suggestion(_) => None,
@@ -63,9 +64,9 @@ pub(crate) async fn identify(edge: &Edge, request: IdentifyCustomerRequest) -> R
 pub(crate) async fn timeline(edge: &Edge, request: GetTimelineRequest) -> Result<GetTimelineResponse, Error> {
     let GetTimelineRequest { customer_id, page, read } = request;
     let customer: CustomerId = id("customer_id", &customer_id)?;
-    let page = Page::parse(page.as_ref())?;
-    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
     let prefix = timeline::prefix(customer);
+    let page = Page::parse(page.as_ref(), &prefix)?;
+    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
     let mut found = rows.scan(&prefix, page.from.as_deref(), page.size + 1).map_err(internal)?;
     if found.is_empty() {
         let (customers, _) = edge.read(customers::NAME, read.as_ref()).await?;
@@ -105,6 +106,11 @@ pub(crate) async fn brief(edge: &Edge, request: GetCallerBriefRequest) -> Result
 pub(crate) async fn case(edge: &Edge, request: GetCaseRequest) -> Result<GetCaseResponse, Error> {
     let GetCaseRequest { case_id, as_of, read } = request;
     let case: CaseId = id("case_id", &case_id)?;
+    if let Some(AsOf::AsOfPosition(token)) = &as_of {
+        // How it stood there can only be told once it has been read up to there.
+        edge.position("as_of_position", token)?;
+        edge.read(cases::NAME, Some(&ReadOptions { at_least_position: token.clone() })).await?;
+    }
     let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
     let found = match &as_of {
         Some(as_of) => as_of::case(edge, &rows, case, as_of).await?,
@@ -120,9 +126,9 @@ pub(crate) async fn open_cases(edge: &Edge, request: ListOpenCasesRequest) -> Re
     let kind = fields.known_if_given::<CaseKind>("kind", kind);
     let channel = fields.known_if_given::<Channel>("channel", channel);
     let (kind, channel) = fields.finish(|| Some((kind?, channel?)))?;
-    let page = Page::parse(page.as_ref())?;
-    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
     let prefix = cases::open_prefix(kind.map(|kind| u8::try_from(i32::from(kind)).unwrap_or(0)));
+    let page = Page::parse(page.as_ref(), &prefix)?;
+    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
     let channel = channel.map(|channel| u8::try_from(i32::from(channel)).unwrap_or(0));
     let mut listed: Vec<Row> = Vec::new();
     let mut from = page.from.clone().unwrap_or_else(|| prefix.clone());

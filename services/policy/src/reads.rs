@@ -29,7 +29,7 @@ pub(crate) async fn versions(
     request: ListPolicyVersionsRequest,
 ) -> Result<ListPolicyVersionsResponse, Error> {
     let ListPolicyVersionsRequest { page, read } = request;
-    let page = Page::parse(page.as_ref())?;
+    let page = Page::parse(page.as_ref(), VERSIONS)?;
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;
     let mut found = rows.scan_back(VERSIONS, page.from.as_deref(), page.size + 1).map_err(internal)?;
     let mut next_page_token = String::new();

@@ -1,1 +1,16 @@
-//! .
+//! What the stories share: a house of all services over a log of its own, clients for it, its log as a reader has it, and the program itself.
+
+mod clock;
+mod house;
+mod log;
+mod program;
+mod refusal;
+pub mod say;
+mod services;
+
+pub use clock::TestClock;
+pub use house::House;
+pub use log::Recorded;
+pub use program::{program, seva};
+pub use refusal::{Refusal, refused};
+pub use services::{Client, Services, as_actor};

@@ -1,5 +1,8 @@
 //! Which language a text is probably in: by its script, and for Latin script by the small words of seven languages.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::normalise::normalise;
@@ -123,6 +126,15 @@ pub(super) const SMALL_WORDS: &[(&str, &[&str])] = &[
     ]),
 ];
 
+/// The languages, by their place in [`SMALL_WORDS`], that each small word votes for: one look-up a word instead of one a language.
+static VOTERS: LazyLock<BTreeMap<&str, Vec<usize>>> = LazyLock::new(|| {
+    let mut voters: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (language, (_, small)) in SMALL_WORDS.iter().enumerate() {
+        small.iter().for_each(|word| voters.entry(word).or_default().push(language));
+    }
+    voters
+});
+
 /// Letters of one language and what each is worth in small words.
 const LETTERS: &[(&str, &[char], usize)] = &[
     ("de", &['ß'], 3),
@@ -137,8 +149,8 @@ const LETTERS: &[(&str, &[char], usize)] = &[
 /// The language with the most votes, if one alone has them.
 fn by_words(text: &str, words: &[&str]) -> Option<&'static str> {
     let mut votes = [0_usize; SMALL_WORDS.len()];
-    for ((_, small), votes) in SMALL_WORDS.iter().zip(&mut votes) {
-        *votes += words.iter().filter(|word| small.binary_search(word).is_ok()).count();
+    for languages in words.iter().filter_map(|word| VOTERS.get(word)) {
+        languages.iter().for_each(|language| votes[*language] += 1);
     }
     if !text.is_ascii() {
         for c in text.nfc().flat_map(|c| if c == 'İ' { vec![c] } else { c.to_lowercase().collect() }) {

@@ -47,7 +47,11 @@ impl Audit {
             assert!(commit.commit.records.len() <= RECORDS_MAX);
             let (at, reacted_to) = last.get(&commit.service).copied().unwrap_or_default();
             assert!(commit.commit.at >= at, "the time went back at {}", commit.sequence);
-            assert!((reacted_to..commit.sequence).contains(&commit.commit.reacted_to), "at {}", commit.sequence);
+            assert!(
+                (reacted_to..commit.sequence).contains(&commit.commit.reacted_to),
+                "at {}",
+                commit.sequence
+            );
             last.insert(commit.service, (commit.commit.at, commit.commit.reacted_to));
         }
     }

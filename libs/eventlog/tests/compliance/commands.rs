@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::future::join_all;
 use seva_domain::noun::{Noun, Rejection};
@@ -59,7 +60,10 @@ async fn what_is_refused_leaves_nothing(house: House) {
     assert_eq!(house.log.end().await.unwrap(), before);
     intake.records(register("ann")).await;
     let taken = intake.submit(register_as("ben", &["ann"])).await;
-    assert!(matches!(&taken, Answer::Rejected(rejection) if rejection.reason() == "IDENTITY_TAKEN"), "{taken:?}");
+    assert!(
+        matches!(&taken, Answer::Rejected(rejection) if rejection.reason() == "IDENTITY_TAKEN"),
+        "{taken:?}"
+    );
     assert!(house.audit().await.of_request("ben").is_empty());
 }
 
@@ -77,7 +81,9 @@ async fn what_is_so_already_leaves_nothing(house: House) {
 
 async fn nothing_is_taken_before_there_is_a_policy(house: House) {
     // The policy stands, but this writer has not followed the log to there.
-    let intake = Process::start(house.another_log().await, Service::Intake, &Disk::default(), Setting::default()).await;
+    let intake =
+        Process::start(house.another_log().await, Service::Intake, &Disk::default(), Setting::default())
+            .await;
     intake.stall(true);
     let answer = intake.submit(register("ann")).await;
     assert!(
@@ -110,6 +116,12 @@ async fn a_full_queue_says_so_and_nothing_happened(house: House) {
         }
     }
     assert_eq!(full, 100);
+    let disk = Disk::default();
+    let begun = Instant::now();
+    let late = house.start_on(Service::Intake, &disk, Setting::default()).await;
+    late.has_stored(house.log.end().await.unwrap()).await;
+    eprintln!("another process folds {} records in {} ms", audit.records.len(), begun.elapsed().as_millis());
+    assert!(matches!(late.submit(register(&names[0])).await, Answer::Seen(_)));
 }
 
 async fn the_writer_ends_with_its_last_handle(house: House) {

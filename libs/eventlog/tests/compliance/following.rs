@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use serde_json::json;
 use seva_domain::service::Service;
 use seva_domain::values::Kind;
 use seva_eventlog::commit::{Digest, UnreadableCommit};
@@ -12,7 +13,6 @@ use seva_eventlog::log::{Log, LogError, Stored};
 use seva_eventlog::shard::ShardError;
 use seva_eventlog::writer::{Answer, Phase, Unavailable};
 use seva_support::eventually;
-use serde_json::json;
 
 use crate::audit::Audit;
 use crate::house::House;
@@ -91,9 +91,7 @@ async fn a_commit_that_continues_another_chain_stops_the_follower(house: House) 
 async fn what_is_no_commit_stops_the_follower(house: House) {
     let intake = with_commits(&house).await;
     let planted = plant(&house, "{}".to_owned()).await;
-    let expected = move |broken: &Broken| {
-        matches!(broken, Broken::Unreadable { sequence, source: UnreadableCommit::Malformed { .. } } if *sequence == planted)
-    };
+    let expected = move |broken: &Broken| matches!(broken, Broken::Unreadable { sequence, source: UnreadableCommit::Malformed { .. } } if *sequence == planted);
     stops(intake, expected).await;
 }
 

@@ -57,7 +57,10 @@ async fn a_request_that_is_too_large_for_a_commit_is_refused(house: House) {
     intake.records(register("ann")).await;
     let huge = "x".repeat(BYTES_MAX);
     let answer = intake.submit(contact_saying("too much", "ann", Kind::Enquiry, None, &huge)).await;
-    assert!(matches!(&answer, Answer::Rejected(rejection) if rejection.reason() == "CASCADE_TOO_LARGE"), "{answer:?}");
+    assert!(
+        matches!(&answer, Answer::Rejected(rejection) if rejection.reason() == "CASCADE_TOO_LARGE"),
+        "{answer:?}"
+    );
     assert!(house.audit().await.of_noun(Noun::Case(case("too much"))).is_empty());
 }
 

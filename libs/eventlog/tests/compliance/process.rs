@@ -97,11 +97,20 @@ pub(crate) struct Setting {
     pub(crate) writes_max: u64,
     /// Whether its follower begins with the log, wherever its database is.
     pub(crate) follows_from_beginning: bool,
+    /// Whether it never comes to the end of catching up.
+    pub(crate) only_catches_up: bool,
 }
 
 impl Default for Setting {
     fn default() -> Setting {
-        Setting { build: "a", checks_clock: false, clock: Arc::default(), writes_max: u64::MAX, follows_from_beginning: false }
+        Setting {
+            build: "a",
+            checks_clock: false,
+            clock: Arc::default(),
+            writes_max: u64::MAX,
+            follows_from_beginning: false,
+            only_catches_up: false,
+        }
     }
 }
 
@@ -127,7 +136,8 @@ impl Drop for Process {
 
 impl Process {
     pub(crate) async fn start(log: Log, service: Service, disk: &Disk, setting: Setting) -> Process {
-        let Setting { build, checks_clock, clock, writes_max, follows_from_beginning } = setting;
+        let Setting { build, checks_clock, clock, writes_max, follows_from_beginning, only_catches_up } =
+            setting;
         let mounted = Arc::new(Mounted {
             disk: disk.clone(),
             writes_left: Mutex::new(writes_max),
@@ -136,7 +146,7 @@ impl Process {
         });
         let resume = disk.checkpoint().resume;
         follow::verify(&log, &resume).await.unwrap();
-        let catch_up_to = log.end().await.unwrap();
+        let catch_up_to = if only_catches_up { u64::MAX } else { log.end().await.unwrap() };
         let own = Own::default();
         let (to_gate, from_follower) = mpsc::channel(follow::WAITING_MAX);
         let (to_writer, followed) = mpsc::channel(1);
@@ -162,7 +172,15 @@ impl Process {
             checks_clock,
         };
         let (writer, done) = Writer::start(parts).unwrap();
-        Process { writer: Some(writer), clock, followed: seen, done, followers: [follower, gate], passes, mounted }
+        Process {
+            writer: Some(writer),
+            clock,
+            followed: seen,
+            done,
+            followers: [follower, gate],
+            passes,
+            mounted,
+        }
     }
 
     /// Its writer's handle.

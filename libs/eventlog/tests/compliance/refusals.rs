@@ -47,7 +47,10 @@ async fn what_was_decided_on_a_stale_state_is_decided_again(house: House) {
     let third = stale.submits(register("the third"));
     stale.stall(false);
     let second = second.await.unwrap();
-    assert!(matches!(&second, Answer::Rejected(rejection) if rejection.reason() == "IDENTITY_TAKEN"), "{second:?}");
+    assert!(
+        matches!(&second, Answer::Rejected(rejection) if rejection.reason() == "IDENTITY_TAKEN"),
+        "{second:?}"
+    );
     assert!(matches!(third.await.unwrap(), Answer::Recorded { .. }));
     let audit = house.audit().await;
     assert_eq!(audit.of_request("the first"), [first]);
@@ -61,7 +64,8 @@ async fn a_refusal_that_cannot_be_confirmed_is_no_refusal() {
     let writes = house.start(Service::Intake).await;
     writes.records(register("ann")).await;
     let cut_off =
-        Process::start(connect(proxy.addr()).await, Service::Intake, &Disk::default(), Setting::default()).await;
+        Process::start(connect(proxy.addr()).await, Service::Intake, &Disk::default(), Setting::default())
+            .await;
     cut_off.serves().await;
     proxy.cut_replies();
     writes.records(contact("hello", "ann", Kind::Enquiry, None)).await;

@@ -71,7 +71,8 @@ async fn a_process_goes_on_after_any_write_to_its_database(house: House) {
         let fresh = Disk::default();
         let other = house.start_on(service, &fresh, Setting::default()).await;
         if service == Service::Feedback {
-            let last_intake = Audit::of(&house.log).await.commits.last().unwrap().after.tip(Service::Intake).0;
+            let last_intake =
+                Audit::of(&house.log).await.commits.last().unwrap().after.tip(Service::Intake).0;
             last.shows("all is taken in", |progress| progress.reacted >= last_intake).await;
         }
         let (tip, _) = Audit::of(&house.log).await.commits.last().unwrap().after.tip(service);

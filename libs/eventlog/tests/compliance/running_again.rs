@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde_json::{Value, json};
 use seva_domain::service::Service;
 use seva_domain::values::Kind;
 use seva_eventlog::commit::Digest;
 use seva_eventlog::log::Log;
 use seva_eventlog::memory::MemoryLog;
 use seva_eventlog::simulate;
-use serde_json::{Value, json};
 
 use crate::house::{House, now};
 use crate::on_both_logs;

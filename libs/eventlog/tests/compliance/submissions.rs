@@ -6,8 +6,8 @@ use seva_domain::desk::Submission;
 use seva_domain::plan::{Intent, Interaction, Sealing};
 use seva_domain::record::Request;
 use seva_domain::values::{
-    Actor, CaseId, Channel, Classification, CustomerId, Direction, InteractionId, KeyId, Kind, Language, RequestId,
-    Sealed, SuggestionId, Token,
+    Actor, CaseId, Channel, Classification, CustomerId, Direction, InteractionId, KeyId, Kind, Language,
+    RequestId, Sealed, SuggestionId, Token,
 };
 
 /// The id of the request of this name.
@@ -66,7 +66,13 @@ pub(crate) fn contact(name: &str, of: &str, kind: Kind, joins: Option<CaseId>) -
 }
 
 /// The same, with its text.
-pub(crate) fn contact_saying(name: &str, of: &str, kind: Kind, joins: Option<CaseId>, text: &str) -> Submission {
+pub(crate) fn contact_saying(
+    name: &str,
+    of: &str,
+    kind: Kind,
+    joins: Option<CaseId>,
+    text: &str,
+) -> Submission {
     let interaction = Interaction {
         customer: Some(customer(of)),
         identities: Vec::new(),

@@ -127,10 +127,12 @@ fn apply_event(row: &mut Case, event: &CaseEvent, record: &Record) {
             if is_later {
                 row.last_interaction_at = Some(at);
             }
-            if row.opening.is_none() {
+            let is_inbound = logged.direction == Direction::Inbound;
+            // What was said to the customer opens a case only until they say something; until then it has no language.
+            if row.opening.is_none() || is_inbound && row.language.is_empty() {
                 row.opening = Some(sealed_text(&logged.text));
             }
-            if logged.direction == Direction::Inbound {
+            if is_inbound {
                 row.language = logged.classification.language.as_str().to_owned();
             }
         }

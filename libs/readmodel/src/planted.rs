@@ -1,0 +1,29 @@
+//! A mistake planted on purpose, for the fault run to find. Without the feature `planted` it is never made.
+
+#[cfg(all(feature = "planted", not(debug_assertions)))]
+compile_error!("no mistake is ever planted in a release build");
+
+/// A mistake; the variable SEVA_PLANTED names the one that is made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Bug {
+    CheckpointBeforeRows,
+}
+
+/// Whether a mistake is to be made.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn is(_bug: Bug) -> bool {
+    false
+}
+
+/// Whether a mistake is to be made.
+#[cfg(feature = "planted")]
+pub(crate) fn is(bug: Bug) -> bool {
+    static CHOSEN: std::sync::LazyLock<Option<String>> =
+        std::sync::LazyLock::new(|| std::env::var("SEVA_PLANTED").ok());
+    match bug {
+        Bug::CheckpointBeforeRows => CHOSEN.as_deref() == Some("checkpoint_before_rows"),
+    }
+}
+
+/// How long the checkpoint stands without its rows: long enough for a kill to come between.
+pub(crate) const BETWEEN: std::time::Duration = std::time::Duration::from_millis(250);

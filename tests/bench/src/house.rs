@@ -1,0 +1,233 @@
+//! What is measured: a durable nats-server and all services in a process of their own, with clients of them.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use futures::future::try_join_all;
+use seva::house::{Durability, Options, start, system_clock};
+use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
+use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
+use seva_api::pb::operations::v1::{GetStatusRequest, GetStatusResponse};
+use seva_domain::service::Service;
+use seva_eventlog::jetstream::JetStreamLog;
+use seva_eventlog::log::Log;
+use seva_host::endpoints::Endpoints;
+use seva_host::nats_server::{self, NatsServer};
+use seva_host::shutdown::Shutdown;
+use seva_vault::MasterKey;
+use tempfile::TempDir;
+use tokio::process::Child;
+use tonic::Request;
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::child;
+use crate::messages::ACTOR;
+
+/// How many calls share a connection.
+const CALLS_PER_CONNECTION: usize = 64;
+
+/// How long an answer may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long services may take to be where the log is.
+const SETTLED_WITHIN: Duration = Duration::from_secs(3_600);
+
+/// How often they are asked.
+const ASK_EVERY: Duration = Duration::from_millis(20);
+
+/// Everything that runs.
+pub(crate) struct House {
+    pub(crate) nats: NatsServer,
+    services: Option<Child>,
+    endpoints: Endpoints,
+    // Removed last.
+    folder: TempDir,
+}
+
+impl House {
+    /// Starts a nats-server and the services, and waits until they serve.
+    pub(crate) async fn start(scratch: Option<&Path>) -> anyhow::Result<House> {
+        let folder = match scratch {
+            Some(folder) => TempDir::with_prefix_in("seva-bench-", folder),
+            None => TempDir::with_prefix("seva-bench-"),
+        }?;
+        let nats = NatsServer::start(nats_server::Options::new(folder.path().join("nats"))).await?;
+        MasterKey::generate_file(folder.path().join("master.key"))?;
+        let mut house = House { nats, services: None, endpoints: Endpoints::default(), folder };
+        house.start_services().await?;
+        house.settled(0).await?;
+        Ok(house)
+    }
+
+    async fn start_services(&mut self) -> anyhow::Result<()> {
+        let (nats, monitor) = (self.nats.url(), self.nats.monitor_url());
+        let (child, endpoints) = child::start(&["services", &nats, &monitor], self.folder.path()).await?;
+        self.services = Some(child);
+        self.endpoints = endpoints;
+        Ok(())
+    }
+
+    /// Kills the services, removes their databases, and starts them again: they fold the whole log anew.
+    pub(crate) async fn start_empty(&mut self) -> anyhow::Result<()> {
+        if let Some(mut services) = self.services.take() {
+            services.kill().await?;
+        }
+        std::fs::remove_dir_all(self.databases())?;
+        self.start_services().await
+    }
+
+    /// Where the databases are, one folder a service.
+    pub(crate) fn databases(&self) -> PathBuf {
+        self.folder.path().join("databases")
+    }
+
+    /// Where everything is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The process that runs the services.
+    pub(crate) fn services_pid(&self) -> Option<u32> {
+        self.services.as_ref().and_then(Child::id)
+    }
+
+    /// Clients of intake, enough for so many calls at once.
+    pub(crate) fn intake(&self, in_flight: usize) -> anyhow::Result<Vec<IntakeServiceClient<Channel>>> {
+        let url = self.endpoints.service(Service::Intake.name())?;
+        clients(url, in_flight)
+    }
+
+    /// A client of a service's operations.
+    pub(crate) fn operations(&self, service: &str) -> anyhow::Result<OperationsServiceClient<Channel>> {
+        Ok(OperationsServiceClient::new(channel(self.endpoints.service(service)?)?))
+    }
+
+    /// What watches how far the services are.
+    pub(crate) fn watcher(&self) -> anyhow::Result<Watcher> {
+        let names = self.endpoints.services.keys();
+        Ok(Watcher { services: names.map(|name| self.operations(name)).collect::<anyhow::Result<_>>()? })
+    }
+
+    /// Waits until every service has folded the log up to here, and all that follows from it.
+    pub(crate) async fn settled(&self, sequence: u64) -> anyhow::Result<()> {
+        self.watcher()?.settled(sequence).await
+    }
+
+    /// The log, read by the bench itself.
+    pub(crate) async fn log(&self) -> anyhow::Result<Log> {
+        let client = async_nats::connect(self.nats.url()).await?;
+        Ok(Log::JetStream(JetStreamLog::open(client, 1).await?))
+    }
+}
+
+/// Asks all services how far they are. Clones ask the same ones.
+#[derive(Clone)]
+pub(crate) struct Watcher {
+    services: Vec<OperationsServiceClient<Channel>>,
+}
+
+impl Watcher {
+    /// Up to where every service has folded and stored, and where the furthest of them has read to.
+    pub(crate) async fn reached(&mut self) -> anyhow::Result<(u64, u64)> {
+        let asked = self.services.iter_mut().map(|service| service.get_status(request(GetStatusRequest {})));
+        let answers = try_join_all(asked).await?;
+        let (mut least, mut end) = (u64::MAX, 0);
+        for status in answers.into_iter().map(tonic::Response::into_inner) {
+            least = least.min(reached(&status)?);
+            end = end.max(status.followed_sequence).max(status.shard_sequence);
+        }
+        Ok((least, end))
+    }
+
+    /// Waits until every service has folded the log up to here, and all that follows from it.
+    pub(crate) async fn settled(&mut self, sequence: u64) -> anyhow::Result<()> {
+        let until = Instant::now() + SETTLED_WITHIN;
+        while Instant::now() < until {
+            let (reached, end) = self.reached().await?;
+            if reached >= sequence.max(end).max(1) {
+                return Ok(());
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+        bail!("the services are not where the log is after {} s", SETTLED_WITHIN.as_secs())
+    }
+}
+
+/// Up to where a service has read, reacted, folded and stored; 0 while it does not serve.
+fn reached(status: &GetStatusResponse) -> anyhow::Result<u64> {
+    if let Some(stopped) = status.read_models.iter().find(|model| !model.stopped.is_empty()) {
+        bail!("{} has stopped: {}", stopped.name, stopped.stopped);
+    }
+    if status.state == "STOPPED" {
+        bail!("{} has stopped: {}", status.service, status.reason);
+    }
+    // The database holds the rows of this service's own commits only.
+    let is_stored = status.decision_sequence >= status.shard_sequence;
+    let folded = status.read_models.iter().map(|model| model.sequence).min().unwrap_or(u64::MAX);
+    let reached = status.followed_sequence.min(status.reacted_sequence).min(folded);
+    Ok(match status.state == "SERVING" {
+        true if is_stored => reached,
+        true => reached.min(status.decision_sequence),
+        false => 0,
+    })
+}
+
+/// Clients for one address, enough for so many calls at once.
+pub(crate) fn clients(url: &str, in_flight: usize) -> anyhow::Result<Vec<IntakeServiceClient<Channel>>> {
+    let connections = in_flight.div_ceil(CALLS_PER_CONNECTION).max(1);
+    (0..connections).map(|_| Ok(IntakeServiceClient::new(channel(url)?))).collect()
+}
+
+fn channel(url: &str) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from_shared(url.to_owned()).context("no address")?;
+    Ok(endpoint.tcp_nodelay(true).connect_lazy())
+}
+
+/// A request from the bench, with a deadline.
+pub(crate) fn request<T>(message: T) -> Request<T> {
+    let mut request = unhurried(message);
+    request.set_timeout(ANSWER_WITHIN);
+    request
+}
+
+/// A request from the bench that may take as long as it takes.
+pub(crate) fn unhurried<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("seva-actor", MetadataValue::from_static(ACTOR));
+    request
+}
+
+/// Runs all services in this process, as `seva serve` does, until the bench is gone.
+pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> anyhow::Result<()> {
+    let shutdown = Shutdown::listen()?;
+    let master_key_file = folder.join("master.key");
+    let options = Options {
+        services: Service::ALL.to_vec(),
+        nats_url: nats.clone(),
+        monitor_url: monitor.clone(),
+        data: folder.join("databases"),
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        master: MasterKey::from_file(&master_key_file)?,
+        durability: Durability::Always,
+        clock: system_clock(),
+        checks_clock: true,
+        replicas: 1,
+    };
+    let running = start(&options, shutdown.token()).await?;
+    let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
+    let endpoints = Endpoints {
+        nats,
+        monitor,
+        metrics: Some(running.metrics.clone()),
+        master_key_file,
+        services: services.collect(),
+    };
+    endpoints.write(&folder)?;
+    tokio::select! {
+        over = running.stopped() => over,
+        () = child::orphaned() => Ok(()),
+    }
+}

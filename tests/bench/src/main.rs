@@ -1,0 +1,114 @@
+//! `seva-bench`: measures Seva beside what gRPC and JetStream alone can do, in one run on one server, and prints one table.
+
+mod args;
+mod child;
+mod drive;
+mod echo;
+mod folds;
+mod house;
+mod import;
+mod intake;
+mod latencies;
+mod messages;
+mod publish;
+mod queries;
+mod sizes;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use seva_host::telemetry;
+
+use self::args::{Cli, Group, Measures, Part};
+use self::house::House;
+use self::import::Customers;
+use self::table::Table;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.part {
+            Some(Part::Echo { folder }) => echo::serve(&folder).await,
+            Some(Part::Services { nats, monitor, folder }) => {
+                if std::env::var_os(telemetry::LEVEL).is_some() {
+                    telemetry::init(telemetry::Format::Auto)?;
+                }
+                house::serve(nats, monitor, folder).await
+            }
+            None => print(&cli.measures).await,
+        }
+    })
+}
+
+async fn print(measures: &Measures) -> anyhow::Result<()> {
+    let mut table = Table::default();
+    measure(measures, &mut table).await?;
+    if measures.json {
+        table.print_json()?
+    } else {
+        table.print()?
+    }
+    Ok(())
+}
+
+async fn measure(measures: &Measures, table: &mut Table) -> anyhow::Result<()> {
+    let mut house = House::start(measures.scratch.as_deref()).await?;
+    let mut customers = Customers::default();
+    if measures.wants(Group::Echo) {
+        intake::measure_echo(&house, measures, table).await?;
+    }
+    if measures.wants(Group::Publish) {
+        publish::measure(&house, measures, table).await?;
+    }
+    if measures.wants(Group::Intake) {
+        import::first(&house, &mut customers, intake::EXISTING).await?;
+        let new = intake::measure(&house, measures, table).await?;
+        customers.add(new);
+    }
+    if measures.wants(Group::Import) {
+        import::measure(&house, measures, &mut customers, table).await?;
+    }
+    if measures.wants_any(&[Group::Fold, Group::Query, Group::Size]) {
+        for size in measures.sizes() {
+            customers.fill(&house, size).await?;
+            at_size(&mut house, measures, &customers, table).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What depends on how many customers there are.
+async fn at_size(
+    house: &mut House,
+    measures: &Measures,
+    customers: &Customers,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    if measures.wants(Group::Query) {
+        queries::measure(house, measures, customers, table).await?;
+    }
+    if measures.wants(Group::Size) {
+        sizes::memory(house, customers.count, table)?;
+    }
+    if measures.wants_any(&[Group::Fold, Group::Size]) {
+        // Before the databases are made anew: as they are once lived through.
+        let disk = sizes::Disk::look(house).await?;
+        let folded = folds::measure(house, table).await?;
+        if measures.wants(Group::Size) {
+            disk.add(customers.count, folded.records, table);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Where the processes answer, and which life each is in.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context as _;
+use seva_domain::service::Service;
+use tonic::transport::{Channel, Endpoint};
+
+/// A process of a service, as its callers see it. Clones are the same door.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) name: String,
+    pub(crate) service: Service,
+    pub(crate) port: u16,
+    pub(crate) channel: Channel,
+    life: Arc<AtomicU64>,
+    /// The last life in which it answered.
+    answered: Arc<AtomicU64>,
+}
+
+impl Door {
+    pub(crate) fn new(name: &str, service: Service, port: u16) -> anyhow::Result<Door> {
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).context("an address")?;
+        let channel = endpoint.tcp_nodelay(true).connect_lazy();
+        let (life, answered) = Default::default();
+        Ok(Door { name: name.to_owned(), service, port, channel, life, answered })
+    }
+
+    /// How often the process was started.
+    pub(crate) fn life(&self) -> u64 {
+        self.life.load(Ordering::SeqCst)
+    }
+
+    /// Another life begins.
+    pub(crate) fn begins_again(&self) -> u64 {
+        self.life.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// It answered a call made in this life.
+    pub(crate) fn has_answered(&self, life: u64) {
+        self.answered.fetch_max(life, Ordering::SeqCst);
+    }
+
+    /// Whether it answered in its present life.
+    pub(crate) fn was_up(&self) -> bool {
+        self.answered.load(Ordering::SeqCst) == self.life()
+    }
+}
+
+/// Every process that takes calls.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors {
+    pub(crate) feedback: Door,
+    pub(crate) intake: [Door; 2],
+    pub(crate) policy: Door,
+}
+
+impl Doors {
+    /// All of them.
+    pub(crate) fn all(&self) -> [&Door; 4] {
+        let [first, second] = &self.intake;
+        [first, second, &self.feedback, &self.policy]
+    }
+}

@@ -1,0 +1,191 @@
+//! A run from beginning to verdict, and a kept one judged again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::future::join_all;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use seva_eventlog::jetstream::JetStreamLog;
+use seva_eventlog::log::Log;
+use seva_host::nats_server::{self, NatsServer};
+use seva_vault::MasterKey;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::doors::Doors;
+use crate::history::{History, Line, now};
+use crate::judge::{self, Verdict};
+use crate::load::Load;
+use crate::nemesis::Nemesis;
+use crate::processes::{Processes, Setting, master_key};
+use crate::settle;
+
+pub use crate::report::table;
+
+/// How long clients may go on sending again what has no outcome, after the last kill.
+const LAST_TRIES_MAX: Duration = Duration::from_secs(30);
+
+/// What a run is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The program with the verb `serve`: this crate's, or `seva` itself.
+    pub program: PathBuf,
+    /// Where everything is kept; must not hold a run yet.
+    pub folder: PathBuf,
+    /// What all randomness follows from.
+    pub seed: u64,
+    pub kills: u32,
+    /// After so long no more is killed.
+    pub within: Duration,
+    pub clients: u32,
+    /// How many customers most interactions are with.
+    pub hot: u32,
+    /// How often the log's server is halted for a while between kills, in per cent.
+    pub halts: u32,
+    /// How long everything may take to serve at first, and to reach the end of the log after the last kill.
+    pub settle_within: Duration,
+    /// The mistake that the processes are to make, if they are built to make any.
+    pub planted: Option<String>,
+}
+
+impl Plan {
+    /// A run of this many kills, kept in a folder.
+    pub fn new(program: impl Into<PathBuf>, folder: impl Into<PathBuf>, seed: u64, kills: u32) -> Plan {
+        let within = Duration::from_secs(20 + 8 * u64::from(kills));
+        Plan {
+            program: program.into(),
+            folder: folder.into(),
+            seed,
+            kills,
+            within,
+            clients: 8,
+            hot: 50,
+            halts: 15,
+            settle_within: Duration::from_secs(60),
+            planted: None,
+        }
+    }
+}
+
+/// What a run has started.
+struct House {
+    // In this order: the server is the last to end.
+    processes: Processes,
+    doors: Doors,
+    history: History,
+    rng: StdRng,
+    nats: NatsServer,
+}
+
+/// Runs a plan and judges it. What it started has ended when this returns, or panics.
+pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
+    let mut house = House::start(plan).await?;
+    let log = connect(&house.nats.url()).await?;
+    let trouble = match house.all_up(plan.settle_within).await {
+        Ok(()) => {
+            house.under_load(plan).await?;
+            settle::settled(&house.doors, &log, &mut house.processes, plan.settle_within).await?
+        }
+        Err(error) => Some(error.to_string()),
+    };
+    let is_settled = trouble.is_none();
+    house.history.write(&Line::Settled { at: now(), trouble })?;
+    if is_settled {
+        for door in house.doors.all() {
+            let digests = settle::digests(door, &house.history).await;
+            digests.with_context(|| format!("the digests of {}", door.name))?;
+        }
+    }
+    let House { processes, mut nats, .. } = house;
+    drop(processes);
+    let verdict = judge::judge(&plan.folder, &log).await?;
+    nats.stop().await?;
+    Ok(verdict)
+}
+
+impl House {
+    async fn start(plan: &Plan) -> anyhow::Result<House> {
+        let Plan { program, folder, seed, kills, clients, planted, .. } = plan;
+        fs::create_dir_all(folder)?;
+        let history = History::create(folder)?;
+        history.write(&Line::Began { at: now(), seed: *seed, kills: *kills, clients: *clients })?;
+        MasterKey::generate_file(master_key(folder))?;
+        let nats = NatsServer::start(nats_server::Options::new(folder.join("nats"))).await?;
+        let setting = Setting {
+            program: program.clone(),
+            folder: folder.clone(),
+            nats: nats.url(),
+            monitor: nats.monitor_url(),
+            planted: planted.clone(),
+        };
+        let (mut processes, doors) = Processes::new(setting, history.clone())?;
+        (0..processes.all.len()).try_for_each(|n| processes.start(n))?;
+        Ok(House { processes, doors, history, rng: StdRng::seed_from_u64(*seed), nats })
+    }
+
+    /// Waits until every process serves.
+    async fn all_up(&mut self, within: Duration) -> anyhow::Result<()> {
+        let until = Instant::now() + within;
+        for door in self.doors.all() {
+            while settle::status(door).await.map_or(true, |status| status.state != "SERVING") {
+                anyhow::ensure!(Instant::now() < until, "{} did not serve within {within:?}", door.name);
+                self.processes.look_after()?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            door.has_answered(door.life());
+        }
+        Ok(())
+    }
+
+    /// Kills under load, until all is done and every client has its last answer.
+    async fn under_load(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        let House { processes, doors, history, rng, nats } = self;
+        let stop = CancellationToken::new();
+        let load = Load::new(doors.clone(), history.clone(), plan.hot, stop.clone());
+        let clients: Vec<_> =
+            (0..plan.clients).map(|n| tokio::spawn(load.clone().run(n, plan.seed))).collect();
+        let mut nemesis = Nemesis { processes, nats, history, rng, halts: plan.halts };
+        let killed = nemesis.run(plan.kills, Instant::now() + plan.within).await;
+        stop.cancel();
+        let abort: Vec<_> = clients.iter().map(tokio::task::JoinHandle::abort_handle).collect();
+        // What has no answer by then has no outcome.
+        match tokio::time::timeout(LAST_TRIES_MAX, join_all(clients)).await {
+            Ok(ended) => ended.into_iter().try_for_each(|client| client?)?,
+            Err(_) => abort.iter().for_each(tokio::task::AbortHandle::abort),
+        }
+        killed?;
+        history.write(&Line::Healed { at: now() })
+    }
+}
+
+/// Judges a kept run again, by a copy of its log: nothing in the folder changes.
+pub async fn check_history(folder: &Path) -> anyhow::Result<Verdict> {
+    let copy = tempfile::tempdir()?;
+    copy_folder(&folder.join("nats").join("store"), &copy.path().join("store"))?;
+    let mut nats = NatsServer::start(nats_server::Options::new(copy.path())).await?;
+    let verdict = judge::judge(folder, &connect(&nats.url()).await?).await?;
+    nats.stop().await?;
+    Ok(verdict)
+}
+
+async fn connect(url: &str) -> anyhow::Result<Log> {
+    let client = async_nats::connect(url).await?;
+    Ok(Log::JetStream(JetStreamLog::open(client, 1).await?))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from).with_context(|| format!("{} cannot be read", from.display()))? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_folder(&source, &target)?;
+        } else {
+            fs::copy(&source, &target)?;
+        }
+    }
+    Ok(())
+}
