@@ -60,6 +60,9 @@ impl Operations {
             Phase::PolicyMissing => ("POLICY_MISSING", "no policy has been published yet".to_owned()),
             Phase::LogUnavailable => ("LOG_UNAVAILABLE", "the log does not answer".to_owned()),
             Phase::Stopped(reason) => ("STOPPED", reason.clone()),
+            Phase::Serving if !self.engine.log().is_connected() => {
+                ("LOG_UNAVAILABLE", "the connection to the log is lost".to_owned())
+            }
             Phase::Serving => ("SERVING", String::new()),
         };
         let models = running.projections.progress().borrow().clone();
@@ -94,7 +97,9 @@ fn rebuild_error(error: RebuildError) -> Error {
         RebuildError::Unknown(id) => Error::NotFound { what: "read model", id },
         RebuildError::Broken(Broken::Log(error)) => log_error(error),
         RebuildError::Stopping => Error::CatchingUp { message: error.to_string() },
-        RebuildError::Broken(_) | RebuildError::Store(_) | RebuildError::Fold(_) => Error::Internal(error.into()),
+        RebuildError::Broken(_) | RebuildError::Store(_) | RebuildError::Fold(_) => {
+            Error::Internal(error.into())
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
@@ -40,6 +41,7 @@ const NO_MESSAGE: u64 = 10037;
 /// The log on a JetStream server or cluster.
 #[derive(Clone, Debug)]
 pub struct JetStreamLog {
+    client: async_nats::Client,
     context: Context,
     stream: Stream,
     incarnation: String,
@@ -57,7 +59,7 @@ fn service_of(subject: &str) -> Option<Service> {
 impl JetStreamLog {
     /// Opens the log over a connection, making its stream if there is none, with so many replicas.
     pub async fn open(client: async_nats::Client, replicas: usize) -> Result<JetStreamLog, LogError> {
-        let mut context = jetstream::new(client);
+        let mut context = jetstream::new(client.clone());
         context.set_timeout(ACK_TIMEOUT);
         let config = stream::Config {
             name: STREAM.to_owned(),
@@ -75,7 +77,7 @@ impl JetStreamLog {
         };
         let stream = context.get_or_create_stream(config).await.map_err(|error| unavailable(&error))?;
         let created = stream.cached_info().created.unix_timestamp_nanos();
-        Ok(JetStreamLog { context, stream, incarnation: format!("{created:x}") })
+        Ok(JetStreamLog { client, context, stream, incarnation: format!("{created:x}") })
     }
 
     pub(crate) async fn append(
@@ -142,6 +144,10 @@ impl JetStreamLog {
     pub(crate) async fn end(&self) -> Result<u64, LogError> {
         let info = self.stream.get_info().await.map_err(|error| unavailable(&error))?;
         Ok(info.state.last_sequence)
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
     }
 
     pub(crate) fn incarnation(&self) -> &str {

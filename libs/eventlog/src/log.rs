@@ -92,6 +92,14 @@ impl Log {
         }
     }
 
+    /// Whether the log can be reached, as far as this process knows.
+    pub fn is_connected(&self) -> bool {
+        match self {
+            Log::JetStream(log) => log.is_connected(),
+            Log::Memory(_) => true,
+        }
+    }
+
     /// Names this log among all that ever were: positions belong to it.
     pub fn incarnation(&self) -> &str {
         match self {

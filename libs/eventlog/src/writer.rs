@@ -211,7 +211,8 @@ impl Writer {
             is_caught_up: false,
             stopped: None,
         };
-        let writer = Writer { asks, progress: progress_seen, policy: policy_seen, log, recalled: Arc::default() };
+        let writer =
+            Writer { asks, progress: progress_seen, policy: policy_seen, log, recalled: Arc::default() };
         Ok((writer, tokio::spawn(task.run())))
     }
 

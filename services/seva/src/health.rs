@@ -1,11 +1,16 @@
 //! Standard health: SERVING only while a service takes commands.
 
+use std::time::Duration;
+
 use seva_domain::service::Service;
 use seva_eventlog::writer::Phase;
 use seva_readmodel::engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+
+/// How often it is looked whether the log can still be reached.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The name that a service's health is asked by, and its methods are called under.
 pub fn service_name(service: Service) -> &'static str {
@@ -30,11 +35,13 @@ pub async fn follow(engine: Engine, reporter: HealthReporter, shutdown: Cancella
             let mut progress = running.writer.progress();
             drop(running);
             loop {
-                let is_serving = progress.borrow_and_update().phase == Phase::Serving;
+                let takes_commands = progress.borrow_and_update().phase == Phase::Serving;
+                let is_serving = takes_commands && engine.log().is_connected();
                 report(if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
                 tokio::select! {
                     next = progress.changed() => if next.is_err() { break },
                     next = changed.changed() => if next.is_err() { return } else { break },
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
                     () = shutdown.cancelled() => return report(ServingStatus::NotServing).await,
                 }
             }

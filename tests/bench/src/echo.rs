@@ -9,11 +9,11 @@ use seva_api::codec::ProstCodec;
 use seva_api::pb::intake::v1::{LogInteractionRequest, LogInteractionResponse};
 use seva_host::endpoints::Endpoints;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::{Grpc, NamedService, UnaryService};
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 use crate::child;
@@ -69,9 +69,9 @@ pub(crate) async fn serve(folder: &Path) -> anyhow::Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     let services = [(NAME.to_owned(), url)].into();
     Endpoints { services, ..Endpoints::default() }.write(folder)?;
-    let server = Server::builder()
-        .tcp_nodelay(true)
-        .add_service(Echo)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), child::orphaned());
+    let server = Server::builder().add_service(Echo).serve_with_incoming_shutdown(
+        TcpIncoming::from(listener).with_nodelay(Some(true)),
+        child::orphaned(),
+    );
     Ok(server.await?)
 }

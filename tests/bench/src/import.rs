@@ -1,16 +1,20 @@
 //! ImportInteractions: rows a second, and the way customers come to be here in numbers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use futures::{Stream, StreamExt as _, stream};
+use seva::house::system_clock;
 use seva_api::pb::intake::v1::import_interactions_request::Part;
 use seva_api::pb::intake::v1::import_interactions_response::Result as Outcome;
+use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::intake::v1::{ImportInteractionsRequest, ImportStart, LogInteractionResponse};
+use seva_domain::values::At;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tonic::Code;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 use crate::args::Measures;
 use crate::house::{House, unhurried};
@@ -34,8 +38,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How many customers are remembered to ask about, of one filling.
 const SAMPLE_MAX: u64 = 50_000;
 
-/// How long ago what is imported happened.
-const AGO: Duration = Duration::from_secs(20 * 24 * 3_600);
+/// How long ago what is imported began to happen, in microseconds: 20 days.
+const AGO_US: i64 = 20 * 24 * 3_600 * 1_000_000;
 
 /// A customer that was imported, and the case.
 #[derive(Clone, Debug)]
@@ -74,7 +78,7 @@ impl Customers {
     async fn import(&mut self, house: &House, count: u64, streams: u64) -> anyhow::Result<Imported> {
         eprintln!("importing {count} customers by {streams} streams ...");
         let began = Instant::now();
-        let since = SystemTime::now() - AGO;
+        let since = At(system_clock()().0 - AGO_US);
         let mut tasks = JoinSet::new();
         let each = count.div_ceil(streams);
         for n in 0..streams {
@@ -141,9 +145,8 @@ pub(crate) async fn measure(
 struct Rows {
     first: u64,
     end: u64,
-    since: SystemTime,
-    client:
-        Vec<seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient<tonic::transport::Channel>>,
+    since: At,
+    client: Vec<IntakeServiceClient<Channel>>,
 }
 
 #[derive(Debug, Default)]
@@ -174,15 +177,15 @@ impl Rows {
         Ok(sent)
     }
 
-    async fn stream(&self, next: &mut u64, sample_every: u64, sent: &mut Sent) -> Result<(), tonic::Status> {
+    async fn stream(&self, next: &mut u64, sample_every: u64, sent: &mut Sent) -> Result<(), Status> {
         let window = Arc::new(Semaphore::new(ROWS_ON_THE_WAY_MAX));
         let requests = self.requests(*next, Arc::clone(&window));
-        let mut client = self.client.first().cloned().ok_or_else(|| tonic::Status::internal("no client"))?;
+        let mut client = self.client.first().cloned().ok_or_else(|| Status::internal("no client"))?;
         let mut answers = client.import_interactions(unhurried(requests)).await?.into_inner();
         while *next < self.end {
             let answer = tokio::time::timeout(ANSWER_WITHIN, answers.message()).await;
-            let answer = answer.map_err(|_| tonic::Status::deadline_exceeded("a row has no answer"))??;
-            let answer = answer.ok_or_else(|| tonic::Status::unavailable("the stream ended early"))?;
+            let answer = answer.map_err(|_| Status::deadline_exceeded("a row has no answer"))??;
+            let answer = answer.ok_or_else(|| Status::unavailable("the stream ended early"))?;
             match answer.result {
                 Some(Outcome::Recorded(logged) | Outcome::AlreadyRecorded(logged)) => {
                     if next.is_multiple_of(sample_every) {
@@ -193,12 +196,12 @@ impl Rows {
                     sent.last = sent.last.max(sequence(&logged));
                 }
                 Some(Outcome::Refused(refusal)) => {
-                    return Err(tonic::Status::failed_precondition(format!(
+                    return Err(Status::failed_precondition(format!(
                         "a row was refused: {}",
                         refusal.message
                     )));
                 }
-                None => return Err(tonic::Status::internal("an answer without a result")),
+                None => return Err(Status::internal("an answer without a result")),
             }
             *next += 1;
             window.add_permits(1);

@@ -1,9 +1,9 @@
 //! What customers say: interactions that make records of about 1 KB.
 
-use std::time::{Duration, SystemTime};
-
+use seva_api::parse::timestamp;
 use seva_api::pb::common::v1::{CaseKind, Channel};
 use seva_api::pb::intake::v1::{Direction, Identity, IdentityKind, LogInteractionRequest};
+use seva_domain::values::At;
 
 /// What the bench calls itself.
 pub(crate) const ACTOR: &str = "bench";
@@ -33,8 +33,8 @@ pub(crate) fn interaction(request_id: String, account: String, n: u64) -> LogInt
 }
 
 /// The same, of the past: the n-th a millisecond after the one before.
-pub(crate) fn past(request_id: String, account: String, n: u64, since: SystemTime) -> LogInteractionRequest {
-    let occurred_at = Some((since + Duration::from_millis(n)).into());
+pub(crate) fn past(request_id: String, account: String, n: u64, since: At) -> LogInteractionRequest {
+    let occurred_at = Some(timestamp(At(since.0 + i64::try_from(n * 1_000).unwrap_or(i64::MAX))));
     LogInteractionRequest { occurred_at, ..interaction(request_id, account, n) }
 }
 

@@ -1,5 +1,6 @@
 //! What JetStream alone can do, guarded as the log is: one record a message, and many.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -8,6 +9,7 @@ use async_nats::jetstream::context::Context;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream;
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use crate::args::Measures;
 use crate::drive::{Driven, Load, drive};
@@ -68,9 +70,9 @@ async fn one_record(context: &Context, in_flight: usize, lasts: Duration) -> any
     drive(Load::free(in_flight, lasts), |n| {
         let subject = format!("bench.one.{in_flight}.{n}");
         let writer = Writer::new(context.clone(), subject, RECORD_BYTES);
-        let writer = std::sync::Arc::new(tokio::sync::Mutex::new(writer));
+        let writer = Arc::new(Mutex::new(writer));
         move |_| {
-            let writer = std::sync::Arc::clone(&writer);
+            let writer = Arc::clone(&writer);
             async move { writer.lock().await.publish().await }
         }
     })

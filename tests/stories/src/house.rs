@@ -96,11 +96,8 @@ impl House {
     /// A further process of some services.
     pub async fn process(&self, services: &[Service]) -> Services {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let options = Options {
-            services: services.to_vec(),
-            data: data.path().to_owned(),
-            ..self.options.clone()
-        };
+        let options =
+            Options { services: services.to_vec(), data: data.path().to_owned(), ..self.options.clone() };
         let second = Services::start(&options).await.keeping(data);
         self.settled_with(&[&second]).await;
         second

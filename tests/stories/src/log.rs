@@ -31,7 +31,8 @@ impl Recorded {
         let end = log.end().await.expect("a log that can be read");
         let mut records = Vec::new();
         for sequence in 1..=end {
-            let stored = log.read(sequence).await.expect("a log that can be read").expect("a commit at each sequence");
+            let stored =
+                log.read(sequence).await.expect("a log that can be read").expect("a commit at each sequence");
             let commit = ReadCommit::decode(&stored.bytes, |_| true).expect("a commit that can be read");
             for (index, record) in commit.records() {
                 records.push((Position::of(sequence, index), stored.service, Arc::clone(record)));
@@ -63,6 +64,10 @@ impl Recorded {
     }
 
     fn all(&self, wanted: impl Fn(&Record) -> bool) -> Vec<Arc<Record>> {
-        self.records.iter().filter(|(_, _, record)| wanted(record)).map(|(_, _, record)| Arc::clone(record)).collect()
+        self.records
+            .iter()
+            .filter(|(_, _, record)| wanted(record))
+            .map(|(_, _, record)| Arc::clone(record))
+            .collect()
     }
 }

@@ -36,7 +36,8 @@ impl From<&Status> for Refusal {
 impl Refusal {
     /// Code and reason, and the fields if there are any: enough to tell one refusal from another.
     pub fn brief(&self) -> String {
-        let fields = if self.fields.is_empty() { String::new() } else { format!(" {}", self.fields.join(" ")) };
+        let fields =
+            if self.fields.is_empty() { String::new() } else { format!(" {}", self.fields.join(" ")) };
         format!("{:?} {}{fields}", self.code, self.reason)
     }
 }

@@ -2,7 +2,9 @@
 
 use seva_api::pb::common::v1::{CaseKind, Channel, PageRequest, ReadOptions};
 use seva_api::pb::feedback::v1::CaptureSuggestionRequest;
-use seva_api::pb::intake::v1::{Direction, Identity, IdentityKind, LogInteractionRequest, RegisterCustomerRequest};
+use seva_api::pb::intake::v1::{
+    Direction, Identity, IdentityKind, LogInteractionRequest, RegisterCustomerRequest,
+};
 
 /// An account, a handle, an e-mail address or a telephone number.
 pub fn identity(kind: IdentityKind, value: &str) -> Identity {

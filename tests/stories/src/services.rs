@@ -77,7 +77,8 @@ impl Services {
 
     /// A client of feedback with a connection of its own.
     pub fn feedback(&self) -> FeedbackServiceClient<Client> {
-        FeedbackServiceClient::new(self.channel(Service::Feedback)).max_decoding_message_size(ANSWER_BYTES_MAX)
+        FeedbackServiceClient::new(self.channel(Service::Feedback))
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// A client of policy with a connection of its own.

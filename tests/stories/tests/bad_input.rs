@@ -1,5 +1,7 @@
 //! What should not be sent: every error is definite and names what is wrong, none is INTERNAL, and nothing is half done.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -8,14 +10,16 @@ use bytes::{Buf as _, BufMut as _, Bytes};
 use prost::Message as _;
 use prost_types::Timestamp;
 use seva_api::pb::common::v1::{CaseKind, Channel, PageRequest, ReadOptions};
-use seva_api::pb::feedback::v1::{CaptureSuggestionRequest, ListInboxRequest, ReportOutcomeRequest, RerouteSuggestionRequest};
+use seva_api::pb::feedback::v1::{
+    CaptureSuggestionRequest, ListInboxRequest, ReportOutcomeRequest, RerouteSuggestionRequest,
+};
 use seva_api::pb::intake::v1::get_case_request::AsOf;
 use seva_api::pb::intake::v1::import_interactions_request::Part;
 use seva_api::pb::intake::v1::import_interactions_response::Result as Outcome;
 use seva_api::pb::intake::v1::{
-    AddIdentityRequest, GetCaseRequest, GetTimelineRequest, IdentifyCustomerRequest, IdentityKind, ImportInteractionsRequest,
-    ImportStart, ListOpenCasesRequest, LogInteractionRequest, ReclassifyCaseRequest, RegisterCustomerRequest,
-    ResolveCaseRequest,
+    AddIdentityRequest, GetCaseRequest, GetTimelineRequest, IdentifyCustomerRequest, IdentityKind,
+    ImportInteractionsRequest, ImportStart, ListOpenCasesRequest, LogInteractionRequest,
+    ReclassifyCaseRequest, RegisterCustomerRequest, ResolveCaseRequest,
 };
 use seva_api::pb::policy::v1::{CheckPolicyRequest, PublishPolicyRequest};
 use seva_domain::service::Service;
@@ -150,8 +154,15 @@ async fn an_empty_request_is_refused_with_the_fields_it_lacks() {
         for method in methods {
             let path = format!("/{name}/{method}");
             let refusal = Refusal::from(&raw(&house, service, &path, vec![vec![]]).await.unwrap_err());
-            assert_eq!((refusal.code, refusal.reason.as_str()), (Code::InvalidArgument, "MALFORMED"), "{path}: {refusal}");
-            assert!(refusal.fields.iter().all(|field| !field.is_empty()) && !refusal.fields.is_empty(), "{path}: {refusal}");
+            assert_eq!(
+                (refusal.code, refusal.reason.as_str()),
+                (Code::InvalidArgument, "MALFORMED"),
+                "{path}: {refusal}"
+            );
+            assert!(
+                refusal.fields.iter().all(|field| !field.is_empty()) && !refusal.fields.is_empty(),
+                "{path}: {refusal}"
+            );
             let is_read = method.starts_with("Get") || method.starts_with("List");
             let names_the_id = refusal.fields.iter().any(|field| field == "request_id");
             assert_eq!(names_the_id, !is_read, "{path}: {refusal}");
@@ -167,15 +178,24 @@ async fn an_empty_request_is_refused_with_the_fields_it_lacks() {
 async fn bytes_that_are_no_message_are_the_callers_mistake() {
     let house = House::start().await;
     let end = house.log().await.end;
-    let garbage: [&[u8]; 5] = [b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"\x0a\xff", b"\x0b\x0b\x0b", b"\x00", b"\x0f\x01"];
+    let garbage: [&[u8]; 5] =
+        [b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", b"\x0a\xff", b"\x0b\x0b\x0b", b"\x00", b"\x0f\x01"];
     for (service, path) in every_method() {
         for bytes in garbage {
             let status = raw(&house, service, &path, vec![bytes.to_vec()]).await.unwrap_err();
             let refusal = Refusal::from(&status);
-            assert_eq!((refusal.code, refusal.reason.as_str()), (Code::InvalidArgument, "MALFORMED"), "{path} {bytes:?}: {refusal}");
+            assert_eq!(
+                (refusal.code, refusal.reason.as_str()),
+                (Code::InvalidArgument, "MALFORMED"),
+                "{path} {bytes:?}: {refusal}"
+            );
         }
         let refusal = Refusal::from(&raw(&house, service, &path, vec![]).await.unwrap_err());
-        assert_eq!((refusal.code, refusal.reason.as_str()), (Code::InvalidArgument, "MALFORMED"), "{path} no message: {refusal}");
+        assert_eq!(
+            (refusal.code, refusal.reason.as_str()),
+            (Code::InvalidArgument, "MALFORMED"),
+            "{path} no message: {refusal}"
+        );
     }
     assert_eq!(house.log().await.end, end);
 }
@@ -194,10 +214,25 @@ async fn text_that_is_no_utf8_is_refused_with_the_field_it_stands_in() {
     let mut named = interaction("1", "A-1", "Hello?");
     named.identities[0].value = "@@@@".to_owned();
     let requests = [
-        (Service::Intake, "/seva.intake.v1.IntakeService/LogInteraction", interaction("1", "A-1", "@@@@").encode_to_vec(), "text"),
-        (Service::Intake, "/seva.intake.v1.IntakeService/LogInteraction", interaction("@@@@", "A-1", "x").encode_to_vec(), "request_id"),
+        (
+            Service::Intake,
+            "/seva.intake.v1.IntakeService/LogInteraction",
+            interaction("1", "A-1", "@@@@").encode_to_vec(),
+            "text",
+        ),
+        (
+            Service::Intake,
+            "/seva.intake.v1.IntakeService/LogInteraction",
+            interaction("@@@@", "A-1", "x").encode_to_vec(),
+            "request_id",
+        ),
         (Service::Intake, "/seva.intake.v1.IntakeService/LogInteraction", named.encode_to_vec(), "value"),
-        (Service::Feedback, "/seva.feedback.v1.FeedbackService/CaptureSuggestion", suggestion("1", "@@@@").encode_to_vec(), "text"),
+        (
+            Service::Feedback,
+            "/seva.feedback.v1.FeedbackService/CaptureSuggestion",
+            suggestion("1", "@@@@").encode_to_vec(),
+            "text",
+        ),
         (
             Service::Policy,
             "/seva.policy.v1.PolicyService/CheckPolicy",
@@ -213,8 +248,8 @@ async fn text_that_is_no_utf8_is_refused_with_the_field_it_stands_in() {
     assert_eq!(house.log().await.end, end);
 }
 
-/// A change of an interaction that makes it unfit, and the field that must be named.
-type Spoilt = (&'static str, fn(&mut LogInteractionRequest));
+/// A change of a request that makes it unfit, and the field that must be named.
+type Spoilt<M = LogInteractionRequest> = (&'static str, fn(&mut M));
 
 /// Every way to spoil an interaction, whose text is as long as it may be otherwise.
 fn spoilt_interactions() -> Vec<Spoilt> {
@@ -290,7 +325,9 @@ async fn an_interaction_that_cannot_be_is_refused_with_the_field_that_is_wrong()
 
 /// What a call was refused with.
 #[track_caller]
-fn refusal<T: Debug>(call: impl Future<Output = Result<Response<T>, Status>>) -> impl Future<Output = Refusal> {
+fn refusal<T: Debug>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> impl Future<Output = Refusal> {
     let caller = Location::caller();
     async move {
         match call.await {
@@ -327,7 +364,7 @@ async fn every_other_request_that_cannot_be_is_refused_with_the_field_that_is_wr
     assert_names(&refusal(intake.identify_customer(identify)).await, "identities[0].value", "identify");
 
     let base = CaptureSuggestionRequest { ..suggestion("1", "Sell it in blue.") };
-    let captures: [(&str, fn(&mut CaptureSuggestionRequest)); 6] = [
+    let captures: [Spoilt<CaptureSuggestionRequest>; 6] = [
         ("text", |r| r.text = "x".repeat(20_001)),
         ("language", |r| r.language = "?".to_owned()),
         ("customer_id", |r| r.customer_id = "A-1".to_owned()),
@@ -352,13 +389,23 @@ async fn every_other_request_that_cannot_be_is_refused_with_the_field_that_is_wr
     let reroute = RerouteSuggestionRequest { reason: String::new(), ..base };
     assert_names(&refusal(feedback.reroute_suggestion(reroute)).await, "reason", "reroute");
     for audience in [0, 9] {
-        let report =
-            ReportOutcomeRequest { request_id: id(), suggestion_id: suggestion_id.clone(), audience, message: id(), expected_rev: None };
+        let report = ReportOutcomeRequest {
+            request_id: id(),
+            suggestion_id: suggestion_id.clone(),
+            audience,
+            message: id(),
+            expected_rev: None,
+        };
         assert_names(&refusal(feedback.report_outcome(report)).await, "audience", "report");
     }
     let inbox = ListInboxRequest { department: "a\0b".to_owned(), ..Default::default() };
     assert_names(&refusal(feedback.list_inbox(inbox)).await, "department", "inbox");
-    let publish = PublishPolicyRequest { request_id: id(), document: long(204_801), reason: id(), expected_version: None };
+    let publish = PublishPolicyRequest {
+        request_id: id(),
+        document: long(204_801),
+        reason: id(),
+        expected_version: None,
+    };
     assert_names(&refusal(policy.publish_policy(publish)).await, "document", "publish");
     let mut by_nobody = Request::new(interaction("1", "A-1", "Hello?"));
     by_nobody.metadata_mut().insert("seva-actor", "Ana Rao".parse().unwrap());
@@ -374,7 +421,15 @@ async fn a_read_at_a_place_that_is_none_is_refused_with_the_field() {
     let case_id = logged.case_id.clone();
     let (incarnation, number) = logged.position.rsplit_once('-').unwrap();
     let elsewhere = ["0123456789abcdef", number].join("-");
-    for token in ["?", "7", "-", "-7", &elsewhere, &format!("{incarnation}-xyz"), &format!("{incarnation}-{}", "f".repeat(40))] {
+    for token in [
+        "?",
+        "7",
+        "-",
+        "-7",
+        &elsewhere,
+        &format!("{incarnation}-xyz"),
+        &format!("{incarnation}-{}", "f".repeat(40)),
+    ] {
         let request = GetCaseRequest { case_id: case_id.clone(), as_of: None, read: at_least(token) };
         assert_names(&refusal(intake.get_case(request)).await, "read.at_least_position", token);
         let as_of = Some(AsOf::AsOfPosition(token.to_owned()));
@@ -388,7 +443,8 @@ async fn a_read_at_a_place_that_is_none_is_refused_with_the_field() {
         assert_names(&refusal(intake.get_case(request)).await, "as_of_time", &format!("{seconds} {nanos}"));
     }
     for token in ["?", "abc", "zz", "€€", "00", &"ab".repeat(5_000), "ffffffffffff"] {
-        let request = GetTimelineRequest { customer_id: logged.customer_id.clone(), page: page(5, token), read: None };
+        let request =
+            GetTimelineRequest { customer_id: logged.customer_id.clone(), page: page(5, token), read: None };
         assert_names(&refusal(intake.get_timeline(request)).await, "page.page_token", token);
         let request = ListOpenCasesRequest { page: page(5, token), ..Default::default() };
         assert_names(&refusal(intake.list_open_cases(request)).await, "page.page_token", token);
@@ -424,7 +480,11 @@ async fn a_token_of_one_list_is_none_of_another() {
     let token = intake.get_timeline(timeline(of_one, "")).await.unwrap().into_inner().next_page_token;
     assert_ne!(token, "");
     intake.get_timeline(timeline(of_one, &token)).await.expect("its own token");
-    assert_names(&refusal(intake.get_timeline(timeline(of_other, &token))).await, "page.page_token", "another customer");
+    assert_names(
+        &refusal(intake.get_timeline(timeline(of_other, &token))).await,
+        "page.page_token",
+        "another customer",
+    );
     let request = ListOpenCasesRequest { page: page(1, &token), ..Default::default() };
     assert_names(&refusal(intake.list_open_cases(request)).await, "page.page_token", "another list");
 }
@@ -447,7 +507,8 @@ async fn an_import_that_does_not_begin_or_go_on_as_it_should_is_refused() {
         let part = Some(Part::Start(ImportStart { import_key: import_key.to_owned() }));
         ImportInteractionsRequest { part }.encode_to_vec()
     };
-    let row = ImportInteractionsRequest { part: Some(Part::Row(interaction("1", "A-1", "Hello?"))) }.encode_to_vec();
+    let row = ImportInteractionsRequest { part: Some(Part::Row(interaction("1", "A-1", "Hello?"))) }
+        .encode_to_vec();
     let openings = [
         ("start", vec![row.clone()]),
         ("start", vec![vec![]]),
@@ -460,9 +521,17 @@ async fn an_import_that_does_not_begin_or_go_on_as_it_should_is_refused() {
         assert_names(&refusal, field, "opening");
     }
     assert_eq!(house.log().await.end, end);
-    for (what, second) in [("another start", start("import-1")), ("nothing", vec![]), ("garbage", b"\xff\xff".to_vec())] {
-        let refusal = Refusal::from(&raw(&house, Service::Intake, import, vec![start("import-1"), second]).await.unwrap_err());
-        assert_eq!((refusal.code, refusal.reason.as_str()), (Code::InvalidArgument, "MALFORMED"), "{what}: {refusal}");
+    for (what, second) in
+        [("another start", start("import-1")), ("nothing", vec![]), ("garbage", b"\xff\xff".to_vec())]
+    {
+        let refusal = Refusal::from(
+            &raw(&house, Service::Intake, import, vec![start("import-1"), second]).await.unwrap_err(),
+        );
+        assert_eq!(
+            (refusal.code, refusal.reason.as_str()),
+            (Code::InvalidArgument, "MALFORMED"),
+            "{what}: {refusal}"
+        );
     }
 }
 
@@ -471,7 +540,8 @@ const ROWS: usize = 10_000;
 
 /// A row of the past; every tenth is spoilt, each in the next way.
 fn row(n: usize, spoilt: &[Spoilt]) -> (LogInteractionRequest, Option<&'static str>) {
-    let mut row = interaction(&format!("row-{n}"), &format!("A-{}", n % 500), &format!("Where is parcel {n}?"));
+    let mut row =
+        interaction(&format!("row-{n}"), &format!("A-{}", n % 500), &format!("Where is parcel {n}?"));
     row.occurred_at = Some(Timestamp { seconds: 1_600_000_000 + i64::try_from(n).unwrap(), nanos: 0 });
     row.channel = Channel::Email.into();
     if n % 10 != 3 {
@@ -484,7 +554,9 @@ fn row(n: usize, spoilt: &[Spoilt]) -> (LogInteractionRequest, Option<&'static s
 
 /// Sends the whole import; answers how many rows were recorded, recorded before, and refused.
 async fn import(house: &House, spoilt: &[Spoilt]) -> [usize; 3] {
-    let start = ImportInteractionsRequest { part: Some(Part::Start(ImportStart { import_key: "import-1".to_owned() })) };
+    let start = ImportInteractionsRequest {
+        part: Some(Part::Start(ImportStart { import_key: "import-1".to_owned() })),
+    };
     let rows: Vec<_> = (0..ROWS).map(|n| row(n, spoilt)).collect();
     let sent = rows.iter().map(|(row, _)| ImportInteractionsRequest { part: Some(Part::Row(row.clone())) });
     let messages: Vec<ImportInteractionsRequest> = [start].into_iter().chain(sent).collect();

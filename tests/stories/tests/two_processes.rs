@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
-use seva_api::pb::intake::v1::{LogInteractionResponse, ReclassifyCaseRequest};
 use seva_api::pb::common::v1::CaseKind;
+use seva_api::pb::intake::v1::{LogInteractionResponse, ReclassifyCaseRequest};
 use seva_domain::service::Service;
 use seva_stories::say::interaction;
 use seva_stories::{House, Services, as_actor};
@@ -48,7 +48,8 @@ async fn client(process: &Services, name: String, until: Instant) -> Answers {
                     break;
                 }
                 Err(status) => {
-                    let may_be_sent_again = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+                    let may_be_sent_again =
+                        matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
                     assert!(may_be_sent_again && Instant::now() < patience, "{request_id}: {status:?}");
                 }
             }
@@ -94,7 +95,10 @@ async fn two_processes_write_about_the_same_customers_and_nothing_is_lost_or_dou
                 assert_eq!(on_its_case, 1, "{request_id} has one record of its case");
                 expected.insert(log.request(&format!("{process}-{n}"), &request_id));
                 customers.insert(answer.customer_id);
-                assert!(interactions.insert(answer.interaction_id), "{request_id} has an interaction of its own");
+                assert!(
+                    interactions.insert(answer.interaction_id),
+                    "{request_id} has an interaction of its own"
+                );
             }
         }
     }
@@ -116,7 +120,8 @@ async fn two_processes_write_about_the_same_customers_and_nothing_is_lost_or_dou
 async fn of_two_processes_told_to_change_one_rev_only_one_does() {
     let house = House::start().await;
     let second = house.second(Service::Intake).await;
-    let logged = house.intake().log_interaction(interaction("1", "A-1", "Hello?")).await.unwrap().into_inner();
+    let logged =
+        house.intake().log_interaction(interaction("1", "A-1", "Hello?")).await.unwrap().into_inner();
     house.settled_with(&[&second]).await;
     let kinds = [CaseKind::Complaint, CaseKind::Refund];
     for round in 1..=20_u64 {

@@ -22,7 +22,8 @@ async fn python() -> Result<PathBuf, String> {
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home)).await?;
     let wanted = home.join("wanted.txt");
     std::fs::write(&wanted, REQUIREMENTS).expect("the target folder can be written");
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"];
+    let install =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r"];
     run(Command::new(&python).args(install).arg(&wanted)).await?;
     // Under its final name only once everything is there.
     std::fs::rename(&wanted, &ready).expect("the target folder can be written");
@@ -41,7 +42,9 @@ async fn run(command: &mut Command) -> Result<String, String> {
 
 async fn script(python: &Path, name: &str, args: &[&str]) -> serde_json::Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
-    let said = run(Command::new(python).arg(script).args(args)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+    let said = run(Command::new(python).arg(script).args(args))
+        .await
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{name} said {said:?}: {error}"))
 }
 

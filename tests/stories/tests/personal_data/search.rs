@@ -1,7 +1,5 @@
 //! Looking for words in bytes, however they may have been written there.
 
-use std::fmt::Write as _;
-
 /// The two alphabets of base64: they differ in the last two letters.
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -83,8 +81,8 @@ fn written(word: &str) -> Vec<(String, Vec<u8>)> {
         for unit in &units {
             match (u8::try_from(*unit), upper) {
                 (Ok(byte), _) if byte.is_ascii() => text.push(char::from(byte)),
-                (_, true) => write!(text, "\\u{unit:04X}").unwrap(),
-                (_, false) => write!(text, "\\u{unit:04x}").unwrap(),
+                (_, true) => text.push_str(&format!("\\u{unit:04X}")),
+                (_, false) => text.push_str(&format!("\\u{unit:04x}")),
             }
         }
         text.into_bytes()

@@ -7,8 +7,9 @@ use seva_api::parse::timestamp;
 use seva_api::pb::common::v1::CaseKind;
 use seva_api::pb::common::v1::text::Value;
 use seva_api::pb::intake::v1::{
-    Case, CasePhase, ConfirmResolutionRequest, Direction, GetCaseRequest, LogInteractionRequest, LogInteractionResponse,
-    ReclassifyCaseRequest, RejectResolutionRequest, ReopenCaseRequest, ResolveCaseRequest,
+    Case, CasePhase, ConfirmResolutionRequest, Direction, GetCaseRequest, LogInteractionRequest,
+    LogInteractionResponse, ReclassifyCaseRequest, RejectResolutionRequest, ReopenCaseRequest,
+    ResolveCaseRequest,
 };
 use seva_domain::noun::Noun;
 use seva_domain::values::{At, CaseId, CustomerId};
@@ -29,7 +30,13 @@ enum Do {
 
 const ALL: [Do; 5] = [Do::Reclassify(CaseKind::Refund), Do::Resolve, Do::Confirm, Do::Reject, Do::Reopen];
 
-async fn act(house: &House, request_id: &str, id: &str, what: Do, rev: Option<u64>) -> Result<(u64, String), Status> {
+async fn act(
+    house: &House,
+    request_id: &str,
+    id: &str,
+    what: Do,
+    rev: Option<u64>,
+) -> Result<(u64, String), Status> {
     let (request_id, case_id, words) = (request_id.to_owned(), id.to_owned(), "So it is.".to_owned());
     let mut intake = house.intake();
     macro_rules! answer {
@@ -40,11 +47,15 @@ async fn act(house: &House, request_id: &str, id: &str, what: Do, rev: Option<u6
     match what {
         Do::Reclassify(kind) => {
             let kind = kind.into();
-            let request = ReclassifyCaseRequest { request_id, case_id, kind, reason: words, expected_rev: rev };
+            let request =
+                ReclassifyCaseRequest { request_id, case_id, kind, reason: words, expected_rev: rev };
             answer!(reclassify_case, request)
         }
         Do::Resolve => {
-            answer!(resolve_case, ResolveCaseRequest { request_id, case_id, resolution: words, expected_rev: rev })
+            answer!(
+                resolve_case,
+                ResolveCaseRequest { request_id, case_id, resolution: words, expected_rev: rev }
+            )
         }
         Do::Confirm => {
             answer!(confirm_resolution, ConfirmResolutionRequest { request_id, case_id, expected_rev: rev })
@@ -133,11 +144,8 @@ async fn what_a_case_is_not_ready_for_is_refused_with_its_reason() {
         assert_eq!(refusal.brief(), "Aborted STALE_REV", "{what:?}: {refusal}");
         assert_eq!(refusal.metadata["current_rev"], "1");
     }
-    let so_already = [
-        (&open, Do::Reopen, 1),
-        (&open, Do::Reclassify(CaseKind::Enquiry), 1),
-        (&closed, Do::Confirm, 3),
-    ];
+    let so_already =
+        [(&open, Do::Reopen, 1), (&open, Do::Reclassify(CaseKind::Enquiry), 1), (&closed, Do::Confirm, 3)];
     for (n, (id, what, rev)) in so_already.into_iter().enumerate() {
         assert_eq!(act(&house, &format!("so-{n}"), id, what, None).await.unwrap().0, rev, "{what:?}");
     }
@@ -156,10 +164,7 @@ async fn an_interaction_is_refused_where_its_customer_or_case_cannot_be() {
         request
     };
     let requests = [
-        (
-            with(|r, _| r.customer_id = CustomerId::from_bytes([9; 16]).to_string()),
-            "NotFound NOT_FOUND",
-        ),
+        (with(|r, _| r.customer_id = CustomerId::from_bytes([9; 16]).to_string()), "NotFound NOT_FOUND"),
         (with(|r, _| r.case_id = CaseId::from_bytes([9; 16]).to_string()), "NotFound NOT_FOUND"),
         (with(|r, meera| r.case_id = meera.case_id.clone()), "FailedPrecondition CASE_OF_ANOTHER_CUSTOMER"),
     ];

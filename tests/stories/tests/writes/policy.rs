@@ -21,7 +21,8 @@ fn publication(request_id: &str, document: &str) -> PublishPolicyRequest {
 
 /// The starter policy with one more phrase, that leads to marketing before anything else is looked at.
 fn with_blue_to_marketing() -> String {
-    let row = "[[routing.tables.rows]]\nid = \"blue\"\ndepartment = \"marketing\"\nphrases = [\"in blue\"]\n\n";
+    let row =
+        "[[routing.tables.rows]]\nid = \"blue\"\ndepartment = \"marketing\"\nphrases = [\"in blue\"]\n\n";
     let first = STARTER.find("[[routing.tables.rows]]").expect("the starter policy has rows");
     [&STARTER[..first], row, &STARTER[first..]].concat()
 }
@@ -55,7 +56,8 @@ async fn a_changed_table_routes_differently_and_old_routes_still_explain_themsel
     assert_eq!(why(&before), told("packaging", 1, "packaging", "packaging"));
     assert_eq!(why(&after), told("marketing", 2, "blue", "in blue"));
     let request = GetSuggestionRequest { suggestion_id: before.suggestion_id.clone(), read: None };
-    let before_again = house.feedback().get_suggestion(request).await.unwrap().into_inner().suggestion.unwrap();
+    let before_again =
+        house.feedback().get_suggestion(request).await.unwrap().into_inner().suggestion.unwrap();
     assert_eq!(before_again, before);
 }
 
@@ -69,20 +71,26 @@ async fn every_service_that_classifies_has_the_new_policy() {
     }
     let second = house.second(Service::Feedback).await;
     let idea = suggestion("2", "Sell it in blue.");
-    assert_eq!(second.feedback().capture_suggestion(idea).await.unwrap().into_inner().department, "marketing");
+    assert_eq!(
+        second.feedback().capture_suggestion(idea).await.unwrap().into_inner().department,
+        "marketing"
+    );
 }
 
 #[tokio::test]
 async fn publishing_refuses_what_cannot_be_the_policy_with_every_finding() {
     let house = House::start().await;
     let mut policy = house.policy();
-    let wrong = STARTER.replace("join_within_days = 14", "join_within_days = 0").replace("id = \"product\"", "id = \"P!\"");
+    let wrong = STARTER
+        .replace("join_within_days = 14", "join_within_days = 0")
+        .replace("id = \"product\"", "id = \"P!\"");
     let end = house.log().await.end;
     let status = policy.publish_policy(publication("1", &wrong)).await.unwrap_err();
     let findings = status.get_error_details().precondition_failure().unwrap().violations.clone();
     let refusal = seva_stories::Refusal::from(&status);
     assert_eq!(refusal.brief(), "FailedPrecondition POLICY_INVALID", "{refusal}");
-    let checked = policy.check_policy(CheckPolicyRequest { document: wrong }).await.unwrap().into_inner().findings;
+    let checked =
+        policy.check_policy(CheckPolicyRequest { document: wrong }).await.unwrap().into_inner().findings;
     assert!(checked.len() >= 2, "{checked:?}");
     let checked: Vec<&str> = checked.iter().map(|finding| finding.path.as_str()).collect();
     assert_eq!(findings.iter().map(|finding| finding.subject.as_str()).collect::<Vec<_>>(), checked);
@@ -102,7 +110,8 @@ async fn a_policy_is_published_only_over_the_version_its_author_saw() {
     assert_eq!(refusal.metadata["current_rev"], "1");
     late.expected_version = Some(1);
     assert_eq!(policy.publish_policy(late).await.unwrap().into_inner().version, 2);
-    let again = policy.publish_policy(publication("2", &with_blue_to_marketing())).await.unwrap().into_inner();
+    let again =
+        policy.publish_policy(publication("2", &with_blue_to_marketing())).await.unwrap().into_inner();
     assert_eq!(again.version, 2, "the document in force again is no new version");
 }
 
@@ -131,7 +140,9 @@ async fn every_version_can_be_read_back_newest_first() {
     }
     assert_eq!(versions.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [5, 4, 3, 2, 1]);
     assert_eq!(versions[0].1, "agent:ana");
-    for (version, document) in [(0, format!("# 5\n{STARTER}")), (3, format!("# 3\n{STARTER}")), (1, STARTER.to_owned())] {
+    for (version, document) in
+        [(0, format!("# 5\n{STARTER}")), (3, format!("# 3\n{STARTER}")), (1, STARTER.to_owned())]
+    {
         let read = GetPolicyRequest { version, read: at_least(&position) };
         assert_eq!(policy.get_policy(read).await.unwrap().into_inner().document, document);
     }

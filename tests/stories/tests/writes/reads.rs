@@ -9,8 +9,9 @@ use seva_api::pb::common::v1::{CaseKind, Channel};
 use seva_api::pb::intake::v1::get_case_request::AsOf;
 use seva_api::pb::intake::v1::timeline_entry::What;
 use seva_api::pb::intake::v1::{
-    Case, GetCallerBriefRequest, GetCaseRequest, GetTimelineRequest, ListOpenCasesRequest, LogInteractionResponse,
-    ReclassifyCaseRequest, RejectResolutionRequest, ReopenCaseRequest, ResolveCaseRequest,
+    Case, GetCallerBriefRequest, GetCaseRequest, GetTimelineRequest, ListOpenCasesRequest,
+    LogInteractionResponse, ReclassifyCaseRequest, RejectResolutionRequest, ReopenCaseRequest,
+    ResolveCaseRequest,
 };
 use seva_domain::values::{At, CaseId, CustomerId};
 use seva_stories::say::{at_least, interaction, page};
@@ -27,7 +28,8 @@ async fn a_dozen(house: &House) -> Vec<LogInteractionResponse> {
         let mut said = interaction(&format!("dozen-{n}"), &format!("D-{n}"), "Where is my parcel?");
         said.kind = kinds[n % 3].into();
         said.channel = channels[n % 2].into();
-        said.occurred_at = Some(timestamp(At(house.clock().now().0 - DAY * (11 - i64::try_from(n).unwrap()))));
+        said.occurred_at =
+            Some(timestamp(At(house.clock().now().0 - DAY * (11 - i64::try_from(n).unwrap()))));
         logged.push(house.intake().log_interaction(said).await.unwrap().into_inner());
     }
     logged
@@ -59,10 +61,15 @@ async fn open_cases_are_listed_oldest_first_by_kind_and_channel_in_pages_of_any_
     let position = &dozen[11].position;
     let all: Vec<&str> = dozen.iter().map(|logged| logged.case_id.as_str()).collect();
     for size in [1, 5, 12, 1_000] {
-        for (kind, n_kind) in [(CaseKind::Unspecified, None), (CaseKind::Complaint, Some(1)), (CaseKind::Other, Some(9))] {
-            for (channel, n_channel) in [(Channel::Unspecified, None), (Channel::Chat, Some(1)), (Channel::Post, Some(9))] {
+        for (kind, n_kind) in
+            [(CaseKind::Unspecified, None), (CaseKind::Complaint, Some(1)), (CaseKind::Other, Some(9))]
+        {
+            for (channel, n_channel) in
+                [(Channel::Unspecified, None), (Channel::Chat, Some(1)), (Channel::Post, Some(9))]
+            {
                 let is_one = |n: &usize| {
-                    n_kind.is_none_or(|kind| n % 3 == kind) && n_channel.is_none_or(|channel| n % 2 == channel)
+                    n_kind.is_none_or(|kind| n % 3 == kind)
+                        && n_channel.is_none_or(|channel| n % 2 == channel)
                 };
                 let expected: Vec<&str> = (0..12).filter(is_one).map(|n| all[n]).collect();
                 let cases = open_cases(&house, kind, channel, size, position).await;
@@ -133,7 +140,9 @@ async fn a_timeline_is_in_order_of_time_with_ties_as_logged_in_pages_of_any_size
             let answer = intake.get_timeline(request).await.unwrap().into_inner();
             for entry in answer.entries {
                 positions.insert(entry.position);
-                let Some(What::Interaction(said)) = entry.what else { panic!("only interactions were logged") };
+                let Some(What::Interaction(said)) = entry.what else {
+                    panic!("only interactions were logged")
+                };
                 texts.push(said.text.and_then(|text| text.value));
             }
             token = answer.next_page_token;
@@ -162,7 +171,8 @@ async fn a_brief_says_who_it_is_what_is_open_and_what_was_said_last() {
         cases.push(intake.log_interaction(as_actor("agent:ana", said)).await.unwrap().into_inner());
     }
     let last = cases.last().unwrap();
-    let request = GetCallerBriefRequest { customer_id: last.customer_id.clone(), read: at_least(&last.position) };
+    let request =
+        GetCallerBriefRequest { customer_id: last.customer_id.clone(), read: at_least(&last.position) };
     let brief = intake.get_caller_brief(request).await.unwrap().into_inner();
     let customer = brief.customer.unwrap();
     assert_eq!(customer.customer_id, last.customer_id);
@@ -189,7 +199,8 @@ async fn a_case_as_of_a_moment_is_what_it_was_then_byte_for_byte() {
     let mut house = House::start().await;
     let mut intake = house.intake();
     let before = timestamp(house.clock().now());
-    let logged = intake.log_interaction(interaction("0", "A-1", "Where is my parcel?")).await.unwrap().into_inner();
+    let logged =
+        intake.log_interaction(interaction("0", "A-1", "Where is my parcel?")).await.unwrap().into_inner();
     let id = logged.case_id.clone();
     // Each moment: the position, a time after it was recorded and before the next, and what was read then.
     let mut moments = Vec::new();
@@ -199,7 +210,8 @@ async fn a_case_as_of_a_moment_is_what_it_was_then_byte_for_byte() {
         house.clock().jump(std::time::Duration::from_secs(1));
         moments.push((position.clone(), timestamp(house.clock().now()), then));
         house.clock().jump(std::time::Duration::from_secs(1));
-        let (request_id, case_id, expected_rev, words) = (n.to_string(), id.clone(), None, format!("Step {n}"));
+        let (request_id, case_id, expected_rev, words) =
+            (n.to_string(), id.clone(), None, format!("Step {n}"));
         position = match n {
             1 | 5 => {
                 let resolve = ResolveCaseRequest { request_id, case_id, resolution: words, expected_rev };
@@ -211,7 +223,8 @@ async fn a_case_as_of_a_moment_is_what_it_was_then_byte_for_byte() {
             }
             3 => {
                 let kind = CaseKind::Complaint.into();
-                let reclassify = ReclassifyCaseRequest { request_id, case_id, kind, reason: words, expected_rev };
+                let reclassify =
+                    ReclassifyCaseRequest { request_id, case_id, kind, reason: words, expected_rev };
                 intake.reclassify_case(reclassify).await.unwrap().into_inner().position
             }
             4 => {
@@ -240,7 +253,8 @@ async fn a_case_as_of_a_moment_is_what_it_was_then_byte_for_byte() {
     }
     let too_early = GetCaseRequest { case_id: id, as_of: Some(AsOf::AsOfTime(before)), read: None };
     assert_eq!(refused(house.intake().get_case(too_early).await).brief(), "NotFound NOT_FOUND");
-    let missing = GetCaseRequest { case_id: CaseId::from_bytes([9; 16]).to_string(), as_of: None, read: None };
+    let missing =
+        GetCaseRequest { case_id: CaseId::from_bytes([9; 16]).to_string(), as_of: None, read: None };
     assert_eq!(refused(house.intake().get_case(missing).await).brief(), "NotFound NOT_FOUND");
 }
 
@@ -258,7 +272,8 @@ async fn a_case_as_of_the_position_just_answered_is_there_at_once() {
 #[tokio::test]
 async fn a_position_that_is_not_reached_before_the_deadline_is_unavailable() {
     let house = House::start().await;
-    let logged = house.intake().log_interaction(interaction("1", "A-1", "Hello?")).await.unwrap().into_inner();
+    let logged =
+        house.intake().log_interaction(interaction("1", "A-1", "Hello?")).await.unwrap().into_inner();
     let (incarnation, _) = logged.position.rsplit_once('-').unwrap();
     let read = at_least(&format!("{incarnation}-ffffff000"));
     let request = GetCaseRequest { case_id: logged.case_id, as_of: None, read };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use seva_api::pb::common::v1::CaseKind;
 use seva_api::pb::common::v1::text::Value;
 use seva_api::pb::feedback::v1::{
-    AcknowledgeSuggestionRequest, AdoptSuggestionRequest, Audience, DeclineSuggestionRequest, GetSuggestionCountsRequest,
-    GetSuggestionRequest, ListInboxRequest, ReportOutcomeRequest, RerouteSuggestionRequest, Suggestion, SuggestionPhase,
+    AcknowledgeSuggestionRequest, AdoptSuggestionRequest, Audience, DeclineSuggestionRequest,
+    GetSuggestionCountsRequest, GetSuggestionRequest, ListInboxRequest, ReportOutcomeRequest,
+    RerouteSuggestionRequest, Suggestion, SuggestionPhase,
 };
 use seva_api::pb::intake::v1::ReclassifyCaseRequest;
 use seva_domain::values::SuggestionId;
@@ -15,7 +16,8 @@ use seva_stories::{House, Refusal, refused};
 use tonic::{Response, Status};
 
 /// Every inbox there is under the starter policy.
-const DEPARTMENTS: [&str; 7] = ["billing", "delivery", "marketing", "packaging", "product", "service", "triage"];
+const DEPARTMENTS: [&str; 7] =
+    ["billing", "delivery", "marketing", "packaging", "product", "service", "triage"];
 
 /// What can be done to a suggestion.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +29,13 @@ enum Do {
     Report(Audience),
 }
 
-async fn act(house: &House, request_id: &str, id: &str, what: Do, rev: Option<u64>) -> Result<(u64, String), Status> {
+async fn act(
+    house: &House,
+    request_id: &str,
+    id: &str,
+    what: Do,
+    rev: Option<u64>,
+) -> Result<(u64, String), Status> {
     let (request_id, suggestion_id, words) = (request_id.to_owned(), id.to_owned(), "So it is.".to_owned());
     let mut feedback = house.feedback();
     macro_rules! answer {
@@ -42,8 +50,13 @@ async fn act(house: &House, request_id: &str, id: &str, what: Do, rev: Option<u6
         ),
         Do::Reroute(to) => {
             let department = to.to_owned();
-            let request =
-                RerouteSuggestionRequest { request_id, suggestion_id, department, reason: words, expected_rev: rev };
+            let request = RerouteSuggestionRequest {
+                request_id,
+                suggestion_id,
+                department,
+                reason: words,
+                expected_rev: rev,
+            };
             answer!(reroute_suggestion, request)
         }
         Do::Adopt => answer!(
@@ -56,15 +69,26 @@ async fn act(house: &House, request_id: &str, id: &str, what: Do, rev: Option<u6
         ),
         Do::Report(audience) => {
             let audience = audience.into();
-            let request =
-                ReportOutcomeRequest { request_id, suggestion_id, audience, message: words, expected_rev: rev };
+            let request = ReportOutcomeRequest {
+                request_id,
+                suggestion_id,
+                audience,
+                message: words,
+                expected_rev: rev,
+            };
             answer!(report_outcome, request)
         }
     }
 }
 
 async fn captured(house: &House, request_id: &str, text: &str) -> String {
-    house.feedback().capture_suggestion(suggestion(request_id, text)).await.unwrap().into_inner().suggestion_id
+    house
+        .feedback()
+        .capture_suggestion(suggestion(request_id, text))
+        .await
+        .unwrap()
+        .into_inner()
+        .suggestion_id
 }
 
 async fn read(house: &House, id: &str, position: &str) -> Suggestion {
@@ -77,7 +101,8 @@ async fn inboxes(house: &House) -> BTreeMap<String, Vec<&'static str>> {
     let mut feedback = house.feedback();
     let mut inboxes: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for department in DEPARTMENTS {
-        let request = ListInboxRequest { department: department.to_owned(), page: page(1_000, ""), read: None };
+        let request =
+            ListInboxRequest { department: department.to_owned(), page: page(1_000, ""), read: None };
         for one in feedback.list_inbox(request).await.unwrap().into_inner().suggestions {
             assert_eq!(one.department, department);
             inboxes.entry(one.suggestion_id).or_default().push(department);
@@ -146,7 +171,9 @@ async fn what_is_decided_or_not_yet_decided_is_refused_with_its_reason() {
         let refusal = Refusal::from(&act(&house, &format!("no-{n}"), id, what, None).await.unwrap_err());
         assert_eq!(refusal.brief(), expected, "{what:?}: {refusal}");
     }
-    for what in [Do::Acknowledge, Do::Reroute("product"), Do::Adopt, Do::Decline, Do::Report(Audience::Customer)] {
+    for what in
+        [Do::Acknowledge, Do::Reroute("product"), Do::Adopt, Do::Decline, Do::Report(Audience::Customer)]
+    {
         let refusal = Refusal::from(&act(&house, "stale", &waiting, what, Some(5)).await.unwrap_err());
         assert_eq!(refusal.brief(), "Aborted STALE_REV", "{what:?}: {refusal}");
         assert_eq!(refusal.metadata["current_rev"], "1");
@@ -175,7 +202,8 @@ async fn what_is_so_already_is_success_without_a_record() {
 #[tokio::test]
 async fn a_suggestion_is_in_exactly_one_inbox_until_it_is_decided() {
     let house = House::start().await;
-    let texts = ["The packaging should be smaller.", "The courier was rude.", "Xyzzy.", "A refund took weeks."];
+    let texts =
+        ["The packaging should be smaller.", "The courier was rude.", "Xyzzy.", "A refund took weeks."];
     let mut ids = Vec::new();
     for (n, text) in texts.iter().cycle().take(24).enumerate() {
         ids.push(captured(&house, &n.to_string(), text).await);
@@ -198,10 +226,15 @@ async fn a_suggestion_is_in_exactly_one_inbox_until_it_is_decided() {
         let expected = if n % 6 == 4 { vec![] } else { vec![one.department.as_str()] };
         assert_eq!(found, expected, "{one:?}");
     }
-    let counts = house.feedback().get_suggestion_counts(GetSuggestionCountsRequest { read: None }).await.unwrap();
+    let counts =
+        house.feedback().get_suggestion_counts(GetSuggestionCountsRequest { read: None }).await.unwrap();
     let counts = counts.into_inner().departments;
-    let sum = |of: fn(&seva_api::pb::feedback::v1::DepartmentCounts) -> u64| counts.iter().map(of).sum::<u64>();
-    assert_eq!([sum(|c| c.waiting), sum(|c| c.acknowledged), sum(|c| c.adopted), sum(|c| c.declined)], [16, 4, 0, 4]);
+    let sum =
+        |of: fn(&seva_api::pb::feedback::v1::DepartmentCounts) -> u64| counts.iter().map(of).sum::<u64>();
+    assert_eq!(
+        [sum(|c| c.waiting), sum(|c| c.acknowledged), sum(|c| c.adopted), sum(|c| c.declined)],
+        [16, 4, 0, 4]
+    );
     assert!(counts.iter().map(|c| c.department.as_str()).is_sorted());
 }
 
@@ -216,7 +249,8 @@ async fn an_inbox_is_listed_page_by_page_oldest_first() {
     let mut feedback = house.feedback();
     let (mut listed, mut token) = (Vec::new(), String::new());
     loop {
-        let request = ListInboxRequest { department: "packaging".to_owned(), page: page(4, &token), read: None };
+        let request =
+            ListInboxRequest { department: "packaging".to_owned(), page: page(4, &token), read: None };
         let answer = feedback.list_inbox(request).await.unwrap().into_inner();
         assert!(answer.suggestions.len() <= 4);
         listed.extend(answer.suggestions.into_iter().map(|one| one.suggestion_id));
@@ -256,9 +290,15 @@ async fn a_suggestion_said_to_intake_is_captured_and_once_only() {
         found.insert(one.interaction_id.clone(), one);
     }
     let first = &found[&as_one.interaction_id];
-    assert_eq!((first.case_id.as_str(), first.customer_id.as_str()), (as_one.case_id.as_str(), as_one.customer_id.as_str()));
+    assert_eq!(
+        (first.case_id.as_str(), first.customer_id.as_str()),
+        (as_one.case_id.as_str(), as_one.customer_id.as_str())
+    );
     assert_eq!(first.department, "packaging");
     let second = &found[&later.interaction_id];
-    assert_eq!(second.text.clone().unwrap().value, Some(Value::Clear("Could the courier come in the evening?".to_owned())));
+    assert_eq!(
+        second.text.clone().unwrap().value,
+        Some(Value::Clear("Could the courier come in the evening?".to_owned()))
+    );
     assert_eq!(second.department, "delivery");
 }
