@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use prost_reflect::prost::Message as _;
-use prost_reflect::{
-    Cardinality, DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor,
-};
+use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
 
 /// The message that holds a text which may be sealed.
 const TEXT: &str = "seva.common.v1.Text";
@@ -28,9 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = DescriptorPool::from_file_descriptor_set(descriptors.clone())?;
     fs::write(out.join("impls.rs"), impls(&pool)?)?;
 
-    tonic_prost_build::configure()
-        .codec_path("crate::codec::ProstCodec")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().codec_path("crate::codec::ProstCodec").compile_fds(descriptors)?;
     Ok(())
 }
 
@@ -40,10 +36,7 @@ fn proto_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Er
         let path = entry?.path();
         if path.is_dir() {
             proto_files(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
             files.push(path);
         }
     }
@@ -54,11 +47,7 @@ fn proto_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Er
 fn impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     let mut requests = HashSet::new();
     for service in pool.services() {
-        requests.extend(
-            service
-                .methods()
-                .map(|method| method.input().full_name().to_owned()),
-        );
+        requests.extend(service.methods().map(|method| method.input().full_name().to_owned()));
     }
     let mut code = String::new();
     for message in pool
@@ -67,10 +56,7 @@ fn impls(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     {
         let path = rust_path(&message);
         let is_request = requests.contains(message.full_name());
-        writeln!(
-            code,
-            "impl crate::codec::Wire for {path} {{ const IS_REQUEST: bool = {is_request}; }}"
-        )?;
+        writeln!(code, "impl crate::codec::Wire for {path} {{ const IS_REQUEST: bool = {is_request}; }}")?;
         let body = texts_body(&message)?;
         let visit = if body.is_empty() { "_visit" } else { "visit" };
         writeln!(
@@ -93,25 +79,16 @@ fn texts_body(message: &MessageDescriptor) -> Result<String, Box<dyn Error>> {
     let mut body = String::new();
     for field in message.fields().filter(carries_text) {
         // A field with presence of its own stands in a oneof only for the encoding.
-        if field
-            .containing_oneof()
-            .is_some_and(|oneof| !oneof.is_synthetic())
-        {
+        if field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic()) {
             continue;
         }
         let name = field_name(field.name());
         if field.is_map() {
-            write!(
-                body,
-                "for held in self.{name}.values_mut() {{ held.texts_mut(visit); }} "
-            )?;
+            write!(body, "for held in self.{name}.values_mut() {{ held.texts_mut(visit); }} ")?;
         } else if field.cardinality() == Cardinality::Required {
             write!(body, "self.{name}.texts_mut(visit); ")?;
         } else {
-            write!(
-                body,
-                "for held in self.{name}.iter_mut() {{ held.texts_mut(visit); }} "
-            )?;
+            write!(body, "for held in self.{name}.iter_mut() {{ held.texts_mut(visit); }} ")?;
         }
     }
     for oneof in message.oneofs().filter(|oneof| !oneof.is_synthetic()) {
@@ -141,9 +118,7 @@ fn carries_text(field: &FieldDescriptor) -> bool {
     fn holds(message: &MessageDescriptor, seen: &mut HashSet<String>) -> bool {
         message.full_name() == TEXT
             || (seen.insert(message.full_name().to_owned())
-                && message
-                    .fields()
-                    .any(|field| message_of(&field).is_some_and(|inner| holds(&inner, seen))))
+                && message.fields().any(|field| message_of(&field).is_some_and(|inner| holds(&inner, seen))))
     }
     message_of(field).is_some_and(|message| holds(&message, &mut HashSet::new()))
 }
@@ -167,11 +142,7 @@ fn rust_path(message: &MessageDescriptor) -> String {
 }
 
 fn oneof_path(oneof: &OneofDescriptor) -> String {
-    format!(
-        "{}::{}",
-        module_of(oneof.parent_message()),
-        camel(oneof.name())
-    )
+    format!("{}::{}", module_of(oneof.parent_message()), camel(oneof.name()))
 }
 
 fn module_of(message: &MessageDescriptor) -> String {
@@ -183,10 +154,7 @@ fn module_of(message: &MessageDescriptor) -> String {
 }
 
 fn package_path(package: &str) -> String {
-    let below = package
-        .strip_prefix("seva.")
-        .unwrap_or(package)
-        .replace('.', "::");
+    let below = package.strip_prefix("seva.").unwrap_or(package).replace('.', "::");
     format!("{PB}::{below}")
 }
 
@@ -216,9 +184,9 @@ fn snake(name: &str) -> String {
 /// A field's name in Rust: the few that are words of the language are written raw.
 fn field_name(name: &str) -> String {
     match name {
-        "as" | "async" | "await" | "box" | "break" | "const" | "else" | "enum" | "fn" | "for"
-        | "if" | "impl" | "in" | "let" | "loop" | "match" | "mod" | "move" | "ref" | "return"
-        | "static" | "struct" | "trait" | "type" | "use" | "where" | "while" | "yield" => {
+        "as" | "async" | "await" | "box" | "break" | "const" | "else" | "enum" | "fn" | "for" | "if"
+        | "impl" | "in" | "let" | "loop" | "match" | "mod" | "move" | "ref" | "return" | "static"
+        | "struct" | "trait" | "type" | "use" | "where" | "while" | "yield" => {
             format!("r#{name}")
         }
         _ => name.to_owned(),

@@ -14,8 +14,7 @@ pub fn actor(metadata: &MetadataMap) -> Result<Actor, Error> {
     let Some(value) = values.next() else {
         return Ok(Actor::anonymous());
     };
-    let malformed =
-        |why: &str| Error::Malformed(vec![Violation::new(format!("metadata.{ACTOR_KEY}"), why)]);
+    let malformed = |why: &str| Error::Malformed(vec![Violation::new(format!("metadata.{ACTOR_KEY}"), why)]);
     if values.next().is_some() {
         return Err(malformed("is given more than once"));
     }
@@ -40,9 +39,7 @@ mod tests {
         assert_eq!(of(&[]).unwrap(), Actor::anonymous());
         assert_eq!(of(&["agent:ana"]).unwrap().as_str(), "agent:ana");
         for wrong in [&["Ana"][..], &["a b"], &[""], &["ana", "ben"]] {
-            let Err(Error::Malformed(violations)) = of(wrong) else {
-                panic!("{wrong:?}")
-            };
+            let Err(Error::Malformed(violations)) = of(wrong) else { panic!("{wrong:?}") };
             assert_eq!(violations[0].field, "metadata.seva-actor");
         }
     }

@@ -66,26 +66,20 @@ impl<U: Message + Default + Wire> Decoder for ProstDecoder<U> {
 
 fn read<U: Message + Default + Wire>(buffer: &mut DecodeBuf<'_>) -> Result<U, Error> {
     if U::IS_REQUEST && buffer.remaining() > REQUEST_BYTES_MAX {
-        return Err(Error::MessageTooLarge {
-            limit_bytes: REQUEST_BYTES_MAX,
-        });
+        return Err(Error::MessageTooLarge { limit_bytes: REQUEST_BYTES_MAX });
     }
-    U::decode(buffer).map_err(|error| {
-        if U::IS_REQUEST {
-            malformed(&error)
-        } else {
-            Error::Internal(error.into())
-        }
-    })
+    U::decode(buffer).map_err(
+        |error| {
+            if U::IS_REQUEST { malformed(&error) } else { Error::Internal(error.into()) }
+        },
+    )
 }
 
 /// Names the field that did not decode. prost tells it only in the text of its error:
 /// `failed to decode Protobuf message: Inner.field: Outer.field: what is wrong`, and nothing of the message's content.
 fn malformed(error: &DecodeError) -> Error {
     let text = error.to_string();
-    let mut rest = text
-        .strip_prefix("failed to decode Protobuf message: ")
-        .unwrap_or(&text);
+    let mut rest = text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text);
     let mut path = Vec::new();
     while let Some((place, after)) = rest.split_once(": ") {
         let Some((message, field)) = place.split_once('.') else {
@@ -98,10 +92,7 @@ fn malformed(error: &DecodeError) -> Error {
         rest = after;
     }
     path.reverse();
-    Error::Malformed(vec![Violation::new(
-        path.join("."),
-        format!("cannot be decoded: {rest}"),
-    )])
+    Error::Malformed(vec![Violation::new(path.join("."), format!("cannot be decoded: {rest}"))])
 }
 
 #[cfg(test)]
@@ -111,10 +102,7 @@ mod tests {
 
     fn error_of<U: Message + Default + std::fmt::Debug>(bytes: &[u8]) -> (String, String) {
         match malformed(&U::decode(bytes).unwrap_err()) {
-            Error::Malformed(violations) => (
-                violations[0].field.clone(),
-                violations[0].description.clone(),
-            ),
+            Error::Malformed(violations) => (violations[0].field.clone(), violations[0].description.clone()),
             other => panic!("{other:?}"),
         }
     }
@@ -136,9 +124,6 @@ mod tests {
     fn what_is_no_message_at_all_has_no_field() {
         let (field, description) = error_of::<LogInteractionRequest>(&[0xff; 12]);
         assert_eq!(field, "");
-        assert!(
-            description.starts_with("cannot be decoded: "),
-            "{description}"
-        );
+        assert!(description.starts_with("cannot be decoded: "), "{description}");
     }
 }

@@ -17,8 +17,8 @@ use seva_domain::record::{Record, Request};
 use seva_domain::rows::{Lookup, Seen};
 use seva_domain::suggestion;
 use seva_domain::values::{
-    Actor, At, CaseId, Classification, CustomerId, ImportId, KeyId, Language, RequestId, Sealed, SuggestionId,
-    ThreadId, Token,
+    Actor, At, CaseId, Classification, CustomerId, ImportId, KeyId, Language, RequestId, Sealed,
+    SuggestionId, ThreadId, Token,
 };
 use seva_eventlog::commit::Position;
 use seva_eventlog::layers::{read_held, read_lookup, read_seen};
@@ -312,12 +312,21 @@ impl Edge {
 
     /// Answers again what was recorded, if it is the same request.
     async fn replay(&self, running: &Running, seen: &Seen, asked: Asked<'_>) -> Result<Written, Error> {
-        let digest = self.vault.mac(seen.request.key, asked.body).await?;
+        // The request is recorded, so that it cannot be compared or read just now does not mean that nothing is.
+        let unknown = Error::OutcomeUnknown { request: asked.request };
+        let digest = self.vault.mac(seen.request.key, asked.body).await;
+        let digest = match digest {
+            Err(seva_vault::Error::Unavailable(_)) => return Err(unknown),
+            digest => digest?,
+        };
         // A key that is gone belonged to somebody forgotten: what was recorded is answered uncompared.
         if digest.is_some_and(|digest| digest != seen.request.digest) {
             return Err(Error::RequestIdReused);
         }
-        let (records, position) = running.writer.recorded(seen).await.map_err(log_error)?;
+        let (records, position) = match running.writer.recorded(seen).await {
+            Err(LogError::Unavailable(_)) => return Err(unknown),
+            recorded => recorded.map_err(log_error)?,
+        };
         Ok(self.written(records, position, true))
     }
 
@@ -372,7 +381,9 @@ impl Edge {
                 deciding.get_or_insert(token);
             }
         }
-        let Some(token) = deciding else { return Ok(Sealing { key: self.vault.fresh().await?, owner: None }) };
+        let Some(token) = deciding else {
+            return Ok(Sealing { key: self.vault.fresh().await?, owner: None });
+        };
         if let Some(key) = self.recent.lock().unwrap_or_else(PoisonError::into_inner).keys.get(&token) {
             return Ok(Sealing { key: *key, owner: None });
         }
@@ -512,7 +523,9 @@ pub fn identity_kind(kind: IdentityKind) -> Option<customer::IdentityKind> {
 fn key_of(shard: &dyn Store, customer: CustomerId) -> Result<Option<(CustomerId, KeyId)>, StoreError> {
     let held = read_held(shard, &Noun::Customer(customer))?;
     Ok(match held.as_deref().map(|held| &held.state) {
-        Some(State::Customer(customer::State::Known(known))) => known.keys.first().map(|key| (customer, *key)),
+        Some(State::Customer(customer::State::Known(known))) => {
+            known.keys.first().map(|key| (customer, *key))
+        }
         Some(_) | None => None,
     })
 }
@@ -572,11 +585,9 @@ fn rejected(rejection: Rejection) -> Error {
         Rejection::Policy(policy::Rejection::Invalid { findings }) => Error::PolicyInvalid(
             findings.into_iter().map(|finding| Violation::new(finding.path, finding.message)).collect(),
         ),
-        Rejection::Suggestion(suggestion::Rejection::UnknownDepartment { department }) => Error::Refused {
-            reason,
-            message,
-            metadata: vec![("department", department.as_str().to_owned())],
-        },
+        Rejection::Suggestion(suggestion::Rejection::UnknownDepartment { department }) => {
+            Error::Refused { reason, message, metadata: vec![("department", department.as_str().to_owned())] }
+        }
         Rejection::Case(_) | Rejection::Customer(_) | Rejection::Suggestion(_) | Rejection::TooMuch(_) => {
             Error::Refused { reason, message, metadata: Vec::new() }
         }

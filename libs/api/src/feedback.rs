@@ -114,12 +114,15 @@ impl SuggestionChange {
         let pb::AcknowledgeSuggestionRequest { request_id, suggestion_id, expected_rev } = request;
         let (fields, suggestion) = begin(request_id, suggestion_id);
         let expected_rev = *expected_rev;
-        fields.finish(|| Some(SuggestionChange { suggestion: suggestion?, expected_rev, what: What::Acknowledge }))
+        fields.finish(|| {
+            Some(SuggestionChange { suggestion: suggestion?, expected_rev, what: What::Acknowledge })
+        })
     }
 
     /// Checks a request to reroute.
     pub fn reroute(request: &pb::RerouteSuggestionRequest) -> Result<SuggestionChange, Error> {
-        let pb::RerouteSuggestionRequest { request_id, suggestion_id, department, reason, expected_rev } = request;
+        let pb::RerouteSuggestionRequest { request_id, suggestion_id, department, reason, expected_rev } =
+            request;
         let (mut fields, suggestion) = begin(request_id, suggestion_id);
         let to = Department::parse(department).ok_or("is not a department: 1 to 32 of a-z, 0-9 and `_`");
         let to = fields.take("department", to);
@@ -138,7 +141,11 @@ impl SuggestionChange {
         let plan = fields.text("plan", plan, 1..=NOTE_CHARS_MAX);
         let expected_rev = *expected_rev;
         fields.finish(|| {
-            Some(SuggestionChange { suggestion: suggestion?, expected_rev, what: What::Adopt { plan: plan? } })
+            Some(SuggestionChange {
+                suggestion: suggestion?,
+                expected_rev,
+                what: What::Adopt { plan: plan? },
+            })
         })
     }
 
@@ -192,7 +199,9 @@ impl Draft for SuggestionChange {
                 suggestion::Command::Reroute { to: to.clone(), reason: pen.seal("reason", reason).await? }
             }
             What::Adopt { plan } => suggestion::Command::Adopt { plan: pen.seal("plan", plan).await? },
-            What::Decline { reason } => suggestion::Command::Decline { reason: pen.seal("reason", reason).await? },
+            What::Decline { reason } => {
+                suggestion::Command::Decline { reason: pen.seal("reason", reason).await? }
+            }
             What::Report { to, message } => {
                 suggestion::Command::ReportOutcome { to: *to, message: pen.seal("message", message).await? }
             }

@@ -31,31 +31,19 @@ impl Identities {
     pub fn request(&self, caller: &Actor, request_id: &str) -> RequestId {
         RequestId::from_bytes(hash(
             &self.requests,
-            &[
-                b"request",
-                caller.as_str().as_bytes(),
-                request_id.as_bytes(),
-            ],
+            &[b"request", caller.as_str().as_bytes(), request_id.as_bytes()],
         ))
     }
 
     /// What the log knows a row of a caller's import by.
     pub fn row(&self, caller: &Actor, import_key: &str, row_key: &str) -> RequestId {
-        let parts = [
-            b"row",
-            caller.as_str().as_bytes(),
-            import_key.as_bytes(),
-            row_key.as_bytes(),
-        ];
+        let parts = [b"row", caller.as_str().as_bytes(), import_key.as_bytes(), row_key.as_bytes()];
         RequestId::from_bytes(hash(&self.requests, &parts))
     }
 
     /// What the log knows a caller's import by.
     pub fn import(&self, caller: &Actor, import_key: &str) -> ImportId {
-        ImportId::from_bytes(hash(
-            &self.imports,
-            &[caller.as_str().as_bytes(), import_key.as_bytes()],
-        ))
+        ImportId::from_bytes(hash(&self.imports, &[caller.as_str().as_bytes(), import_key.as_bytes()]))
     }
 
     /// What the log knows a conversation by. Its name is the company's, so all callers mean the same one.
@@ -65,10 +53,7 @@ impl Identities {
 
     /// What a customer is looked up by, from a value that [`normalise`] gave.
     pub fn lookup(&self, kind: IdentityKind, normalised: &str) -> Token {
-        Token::from_bytes(hash(
-            &self.lookups,
-            &[kind.as_str_name().as_bytes(), normalised.as_bytes()],
-        ))
+        Token::from_bytes(hash(&self.lookups, &[kind.as_str_name().as_bytes(), normalised.as_bytes()]))
     }
 }
 
@@ -84,25 +69,15 @@ pub fn normalise(kind: IdentityKind, value: &str) -> Result<String, &'static str
         IdentityKind::Account if value.is_empty() => Err("is empty"),
         IdentityKind::Account => Ok(value.to_owned()),
         IdentityKind::Email => {
-            let parts = value
-                .rsplit_once('@')
-                .filter(|(name, domain)| !name.is_empty() && !domain.is_empty());
-            parts
-                .map(|_| value.to_lowercase())
-                .ok_or("is not an e-mail address: it should be `name@domain`")
+            let parts =
+                value.rsplit_once('@').filter(|(name, domain)| !name.is_empty() && !domain.is_empty());
+            parts.map(|_| value.to_lowercase()).ok_or("is not an e-mail address: it should be `name@domain`")
         }
         IdentityKind::Handle => {
-            let parts = value
-                .split_once('/')
-                .map(|(network, name)| (network.trim(), name.trim()));
-            let parts =
-                parts.map(|(network, name)| (network, name.strip_prefix('@').unwrap_or(name)));
+            let parts = value.split_once('/').map(|(network, name)| (network.trim(), name.trim()));
+            let parts = parts.map(|(network, name)| (network, name.strip_prefix('@').unwrap_or(name)));
             match parts.filter(|(network, name)| !network.is_empty() && !name.is_empty()) {
-                Some((network, name)) => Ok(format!(
-                    "{}/{}",
-                    network.to_lowercase(),
-                    name.to_lowercase()
-                )),
+                Some((network, name)) => Ok(format!("{}/{}", network.to_lowercase(), name.to_lowercase())),
                 None => Err("is not a handle: it should be `network/name`"),
             }
         }
@@ -148,43 +123,22 @@ mod tests {
     fn a_request_is_known_by_who_asked_and_its_id() {
         let (ana, ben) = (Actor::parse("ana").unwrap(), Actor::parse("ben").unwrap());
         let here = identities(1);
-        assert_eq!(
-            here.request(&ana, "7"),
-            identities(1).request(&ana, "7"),
-            "in every process"
-        );
+        assert_eq!(here.request(&ana, "7"), identities(1).request(&ana, "7"), "in every process");
         assert_ne!(here.request(&ana, "7"), here.request(&ben, "7"));
         assert_ne!(here.request(&ana, "7"), here.request(&ana, "8"));
-        assert_ne!(
-            here.request(&ana, "7"),
-            identities(2).request(&ana, "7"),
-            "not without the key"
-        );
-        assert_ne!(
-            here.row(&ana, "ab", "c"),
-            here.row(&ana, "a", "bc"),
-            "no two rows run together"
-        );
+        assert_ne!(here.request(&ana, "7"), identities(2).request(&ana, "7"), "not without the key");
+        assert_ne!(here.row(&ana, "ab", "c"), here.row(&ana, "a", "bc"), "no two rows run together");
         assert_ne!(here.import(&ana, "a"), here.import(&ben, "a"));
     }
 
     #[test]
     fn the_same_identity_is_found_however_it_is_written() {
         let of = |kind, value| normalise(kind, value).unwrap();
-        assert_eq!(
-            of(IdentityKind::Email, " Asha.Rao@Example.COM "),
-            "asha.rao@example.com"
-        );
-        assert_eq!(
-            of(IdentityKind::Phone, "+91 (98) 765-43 210"),
-            "+919876543210"
-        );
+        assert_eq!(of(IdentityKind::Email, " Asha.Rao@Example.COM "), "asha.rao@example.com");
+        assert_eq!(of(IdentityKind::Phone, "+91 (98) 765-43 210"), "+919876543210");
         assert_eq!(of(IdentityKind::Phone, "0091 98765 43210"), "+919876543210");
         assert_eq!(of(IdentityKind::Phone, "098765 43210"), "09876543210");
-        assert_eq!(
-            of(IdentityKind::Handle, "Twitter/@AshaRao"),
-            "twitter/asharao"
-        );
+        assert_eq!(of(IdentityKind::Handle, "Twitter/@AshaRao"), "twitter/asharao");
         assert_eq!(of(IdentityKind::Account, " A-17 "), "A-17");
     }
 
@@ -208,9 +162,6 @@ mod tests {
     #[test]
     fn a_lookup_depends_on_the_kind() {
         let here = identities(1);
-        assert_ne!(
-            here.lookup(IdentityKind::Account, "7"),
-            here.lookup(IdentityKind::Phone, "7")
-        );
+        assert_ne!(here.lookup(IdentityKind::Account, "7"), here.lookup(IdentityKind::Phone, "7"));
     }
 }

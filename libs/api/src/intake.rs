@@ -195,7 +195,9 @@ impl Logging {
     pub fn parse_row(request: &pb::LogInteractionRequest, now: At) -> Result<Logging, Error> {
         match &request.occurred_at {
             Some(_) => Logging::parse(request, now),
-            None => Err(Error::malformed("occurred_at", "is missing: a row of the past says when it happened")),
+            None => {
+                Err(Error::malformed("occurred_at", "is missing: a row of the past says when it happened"))
+            }
         }
     }
 }
@@ -248,7 +250,11 @@ pub fn logged(written: &Written) -> Result<pb::LogInteractionResponse, Error> {
                         position: written.position.clone(),
                     });
                 }
-                Event::Case(_) | Event::Customer(_) | Event::Import(_) | Event::Policy(_) | Event::Suggestion(_) => {}
+                Event::Case(_)
+                | Event::Customer(_)
+                | Event::Import(_)
+                | Event::Policy(_)
+                | Event::Suggestion(_) => {}
             }
         }
     }

@@ -43,11 +43,7 @@ pub async fn open<M: Texts>(message: &mut M, vault: &Vault) -> Result<(), Error>
     let named = named.map_err(|error: values::NotAnId| Error::Internal(error.into()))?;
     let texts: Vec<SealedBytes<'_>> = named
         .iter()
-        .map(|&(key, value)| SealedBytes {
-            key,
-            context: &value.context,
-            data: &value.data,
-        })
+        .map(|&(key, value)| SealedBytes { key, context: &value.context, data: &value.data })
         .collect();
     let mut opened = vault.open_all(&texts).await?.into_iter();
     message.texts_mut(&mut |text| {
@@ -78,17 +74,14 @@ mod tests {
     use super::*;
     use crate::pb::intake::v1::timeline_entry::What;
     use crate::pb::intake::v1::{
-        Case, CaseStep, Customer, CustomerIdentity, GetCallerBriefResponse, InteractionEntry,
-        TimelineEntry,
+        Case, CaseStep, Customer, CustomerIdentity, GetCallerBriefResponse, InteractionEntry, TimelineEntry,
     };
     use seva_domain::values::RequestId;
     use seva_vault::MasterKey;
 
     async fn sealed(vault: &Vault, key: KeyId, text: &str) -> Option<Text> {
         let request = RequestId::from_bytes([1; 16]);
-        Some(sealed_text(
-            &vault.seal(key, request, "text", text).await.unwrap(),
-        ))
+        Some(sealed_text(&vault.seal(key, request, "text", text).await.unwrap()))
     }
 
     fn clear(text: &Option<Text>) -> &str {
@@ -103,17 +96,11 @@ mod tests {
     async fn every_text_is_opened_wherever_it_stands() {
         let vault = Vault::in_memory(MasterKey::generate());
         let (kept, gone) = (vault.fresh().await.unwrap(), vault.fresh().await.unwrap());
-        let entry = |what| TimelineEntry {
-            what: Some(what),
-            ..TimelineEntry::default()
-        };
+        let entry = |what| TimelineEntry { what: Some(what), ..TimelineEntry::default() };
         let mut brief = GetCallerBriefResponse {
             customer: Some(Customer {
                 name: sealed(&vault, kept, "Asha").await,
-                identities: vec![CustomerIdentity {
-                    kind: 3,
-                    value: sealed(&vault, gone, "a@b.c").await,
-                }],
+                identities: vec![CustomerIdentity { kind: 3, value: sealed(&vault, gone, "a@b.c").await }],
                 ..Customer::default()
             }),
             open_cases: vec![Case {

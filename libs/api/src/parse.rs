@@ -39,24 +39,14 @@ impl Fields {
 
     /// Takes the outcome of a reading, or remembers why there is none.
     pub fn take<T>(&mut self, field: &str, read: Result<T, impl ToString>) -> Option<T> {
-        read.map_err(|wrong| self.refuse(field, wrong.to_string()))
-            .ok()
+        read.map_err(|wrong| self.refuse(field, wrong.to_string())).ok()
     }
 
     /// A text of so many characters.
-    pub fn text(
-        &mut self,
-        field: &str,
-        value: &str,
-        chars: RangeInclusive<usize>,
-    ) -> Option<String> {
+    pub fn text(&mut self, field: &str, value: &str, chars: RangeInclusive<usize>) -> Option<String> {
         let (min, max) = (*chars.start(), *chars.end());
         // A text has at least a quarter as many characters as bytes, so most lengths are told without counting.
-        let count = if value.len() / 4 > max {
-            value.len() / 4
-        } else {
-            value.chars().count()
-        };
+        let count = if value.len() / 4 > max { value.len() / 4 } else { value.chars().count() };
         if chars.contains(&count) {
             return Some(value.to_owned());
         }
@@ -86,16 +76,8 @@ impl Fields {
     }
 
     /// An id that may be left empty.
-    pub fn id_if_given<T: FromStr<Err = NotAnId>>(
-        &mut self,
-        field: &str,
-        value: &str,
-    ) -> Option<Option<T>> {
-        if value.is_empty() {
-            Some(None)
-        } else {
-            self.id(field, value).map(Some)
-        }
+    pub fn id_if_given<T: FromStr<Err = NotAnId>>(&mut self, field: &str, value: &str) -> Option<Option<T>> {
+        if value.is_empty() { Some(None) } else { self.id(field, value).map(Some) }
     }
 
     /// A value of an enumeration that must be given.
@@ -112,25 +94,15 @@ impl Fields {
     }
 
     /// A value of an enumeration that may be left unspecified.
-    pub fn known_if_given<E: TryFrom<i32>>(
-        &mut self,
-        field: &str,
-        value: i32,
-    ) -> Option<Option<E>> {
-        if value == 0 {
-            Some(None)
-        } else {
-            self.known(field, value).map(Some)
-        }
+    pub fn known_if_given<E: TryFrom<i32>>(&mut self, field: &str, value: i32) -> Option<Option<E>> {
+        if value == 0 { Some(None) } else { self.known(field, value).map(Some) }
     }
 
     /// An instant from 1970 on, at most five minutes ahead, to the microsecond.
     pub fn at(&mut self, field: &str, value: &Timestamp, now: At) -> Option<At> {
         let read = micros(value).and_then(|at| match at {
             ..0 => Err("is before 1970"),
-            at if at > now.0.saturating_add(AHEAD_MAX_MICROS) => {
-                Err("is more than 5 minutes ahead")
-            }
+            at if at > now.0.saturating_add(AHEAD_MAX_MICROS) => Err("is more than 5 minutes ahead"),
             at => Ok(At(at)),
         });
         self.take(field, read)
@@ -165,10 +137,7 @@ fn micros(value: &Timestamp) -> Result<i64, &'static str> {
 /// The timestamp that names an instant.
 pub fn timestamp(at: At) -> Timestamp {
     let nanos = i32::try_from(at.0.rem_euclid(1_000_000) * 1_000).unwrap_or(0);
-    Timestamp {
-        seconds: at.0.div_euclid(1_000_000),
-        nanos,
-    }
+    Timestamp { seconds: at.0.div_euclid(1_000_000), nanos }
 }
 
 #[cfg(test)]
@@ -184,11 +153,7 @@ mod tests {
         let mut fields = Fields::default();
         let value = read(&mut fields);
         assert_eq!(value.is_some(), fields.violations.is_empty());
-        fields
-            .finish(|| value)
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default()
+        fields.finish(|| value).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
     #[test]
@@ -196,35 +161,21 @@ mod tests {
         let mut fields = Fields::default();
         let case = fields.id::<CaseId>("case_id", "");
         let channel = fields.known::<Channel>("channel", 99);
-        let Err(Error::Malformed(violations)) = fields.finish(|| Some((case?, channel?))) else {
-            panic!()
-        };
+        let Err(Error::Malformed(violations)) = fields.finish(|| Some((case?, channel?))) else { panic!() };
         assert_eq!(
             violations,
-            [
-                Violation::new("case_id", "is missing"),
-                Violation::new("channel", "has no value 99")
-            ]
+            [Violation::new("case_id", "is missing"), Violation::new("channel", "has no value 99")]
         );
     }
 
     #[test]
     fn texts_are_counted_in_characters() {
         assert_eq!(refused(|f| f.text("t", "नमस्ते", 1..=6)), "");
-        assert_eq!(
-            refused(|f| f.text("t", "நன்றிநன்றி", 1..=6)),
-            "t should have 1 to 6 characters"
-        );
-        assert_eq!(
-            refused(|f| f.text("t", &"𝄞".repeat(1_000), 1..=6)),
-            "t should have 1 to 6 characters"
-        );
+        assert_eq!(refused(|f| f.text("t", "நன்றிநன்றி", 1..=6)), "t should have 1 to 6 characters");
+        assert_eq!(refused(|f| f.text("t", &"𝄞".repeat(1_000), 1..=6)), "t should have 1 to 6 characters");
         assert_eq!(refused(|f| f.text("t", "", 1..=6)), "t is missing");
         assert_eq!(refused(|f| f.text("t", "", 0..=6)), "");
-        assert_eq!(
-            refused(|f| f.text("t", "1234567", 0..=6)),
-            "t is longer than 6 characters"
-        );
+        assert_eq!(refused(|f| f.text("t", "1234567", 0..=6)), "t is longer than 6 characters");
         assert_eq!(
             refused(|f| f.request_id("request_id", &"x".repeat(129))),
             "request_id should have 1 to 128 characters"
@@ -239,10 +190,7 @@ mod tests {
         assert!(refused(|f| f.id_if_given::<CaseId>("c", "cus_1")).starts_with("c is not an id"));
         assert_eq!(refused(|f| f.known::<Channel>("c", 0)), "c is missing");
         assert_eq!(refused(|f| f.known_if_given::<Channel>("c", 0)), "");
-        assert_eq!(
-            refused(|f| f.known_if_given::<Channel>("c", -1)),
-            "c has no value -1"
-        );
+        assert_eq!(refused(|f| f.known_if_given::<Channel>("c", -1)), "c has no value -1");
     }
 
     #[test]
@@ -252,18 +200,9 @@ mod tests {
         assert_eq!(at(-1, 0), "at is before 1970");
         assert_eq!(at(1_700_000_300, 0), "");
         assert_eq!(at(1_700_000_301, 0), "at is more than 5 minutes ahead");
-        assert_eq!(
-            at(0, -1),
-            "at is not a time: nanos should be 0 to 999999999"
-        );
+        assert_eq!(at(0, -1), "at is not a time: nanos should be 0 to 999999999");
         assert_eq!(at(i64::MAX, 0), "at is not a time that can be kept");
         assert_eq!(Fields::default().at_or_now("at", None, NOW), Some(NOW));
-        assert_eq!(
-            timestamp(At(1_500_001)),
-            Timestamp {
-                seconds: 1,
-                nanos: 500_001_000
-            }
-        );
+        assert_eq!(timestamp(At(1_500_001)), Timestamp { seconds: 1, nanos: 500_001_000 });
     }
 }

@@ -7,13 +7,7 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/seva.bi
 pub mod common {
     /// Version 1.
     pub mod v1 {
-        #![allow(
-            clippy::all,
-            clippy::allow_attributes,
-            missing_docs,
-            unreachable_pub,
-            reason = "generated"
-        )]
+        #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
         tonic::include_proto!("seva.common.v1");
     }
 }
@@ -22,13 +16,7 @@ pub mod common {
 pub mod feedback {
     /// Version 1.
     pub mod v1 {
-        #![allow(
-            clippy::all,
-            clippy::allow_attributes,
-            missing_docs,
-            unreachable_pub,
-            reason = "generated"
-        )]
+        #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
         tonic::include_proto!("seva.feedback.v1");
     }
 }
@@ -37,13 +25,7 @@ pub mod feedback {
 pub mod intake {
     /// Version 1.
     pub mod v1 {
-        #![allow(
-            clippy::all,
-            clippy::allow_attributes,
-            missing_docs,
-            unreachable_pub,
-            reason = "generated"
-        )]
+        #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
         tonic::include_proto!("seva.intake.v1");
     }
 }
@@ -52,13 +34,7 @@ pub mod intake {
 pub mod operations {
     /// Version 1.
     pub mod v1 {
-        #![allow(
-            clippy::all,
-            clippy::allow_attributes,
-            missing_docs,
-            unreachable_pub,
-            reason = "generated"
-        )]
+        #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
         tonic::include_proto!("seva.operations.v1");
     }
 }
@@ -67,13 +43,7 @@ pub mod operations {
 pub mod policy {
     /// Version 1.
     pub mod v1 {
-        #![allow(
-            clippy::all,
-            clippy::allow_attributes,
-            missing_docs,
-            unreachable_pub,
-            reason = "generated"
-        )]
+        #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
         tonic::include_proto!("seva.policy.v1");
     }
 }

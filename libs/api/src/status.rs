@@ -57,10 +57,7 @@ pub struct Violation {
 impl Violation {
     /// Says what is wrong with a field.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Violation {
-        Violation {
-            field: field.into(),
-            description: description.into(),
-        }
+        Violation { field: field.into(), description: description.into() }
     }
 }
 
@@ -216,10 +213,7 @@ impl Error {
             | Error::QueueFull
             | Error::RequestIdReused => Vec::new(),
         };
-        facts
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }
 
@@ -234,10 +228,7 @@ impl From<seva_vault::Error> for Error {
                 );
                 Error::LogUnavailable
             }
-            seva_vault::Error::Gone(key) => Error::NotFound {
-                what: "key",
-                id: key.to_string(),
-            },
+            seva_vault::Error::Gone(key) => Error::NotFound { what: "key", id: key.to_string() },
             damaged @ (seva_vault::Error::WrongMasterKey
             | seva_vault::Error::Misconfigured(_)
             | seva_vault::Error::DamagedKey(_)
@@ -249,28 +240,23 @@ impl From<seva_vault::Error> for Error {
 impl From<Error> for Status {
     /// Makes the answer. What is internal is logged here, once, with everything that led to it; the caller gets the log line's id.
     fn from(error: Error) -> Status {
-        debug_assert!(
-            REASONS.contains(&error.reason()),
-            "{} is not listed in REASONS",
-            error.reason()
-        );
+        debug_assert!(REASONS.contains(&error.reason()), "{} is not listed in REASONS", error.reason());
         let mut details = ErrorDetails::new();
         let mut facts = error.metadata();
         let mut message = error.to_string();
         match &error {
             Error::Malformed(violations) => {
-                let violations = violations
-                    .iter()
-                    .map(|wrong| FieldViolation::new(&wrong.field, &wrong.description));
+                let violations =
+                    violations.iter().map(|wrong| FieldViolation::new(&wrong.field, &wrong.description));
                 details.set_bad_request(violations.collect::<Vec<_>>());
             }
             Error::MessageTooLarge { .. } => {
                 details.add_bad_request_violation("", message.clone());
             }
             Error::PolicyInvalid(findings) => {
-                let findings = findings.iter().map(|found| {
-                    PreconditionViolation::new("POLICY", &found.field, &found.description)
-                });
+                let findings = findings
+                    .iter()
+                    .map(|found| PreconditionViolation::new("POLICY", &found.field, &found.description));
                 details.set_precondition_failure(findings.collect::<Vec<_>>());
             }
             Error::NotFound { what, id } => {
@@ -279,8 +265,7 @@ impl From<Error> for Status {
             Error::Internal(source) => {
                 let id = format!("err_{:016x}", rand::rng().next_u64());
                 tracing::error!(error.id = %id, "A call failed inside {id}: {}", chain(source.as_ref()));
-                message =
-                    format!("{message}; whoever runs it finds the cause in its log under {id}");
+                message = format!("{message}; whoever runs it finds the cause in its log under {id}");
                 facts.insert("error_id".to_owned(), id);
             }
             Error::BacklogFull
@@ -308,19 +293,9 @@ pub fn complete(status: Status) -> Status {
     }
     let (code, message) = (status.code(), status.message());
     // What tonic says when it cannot even cut a message out of what the caller sent. It calls that INTERNAL or OUT_OF_RANGE.
-    let broken = [
-        "Missing request message",
-        "Unexpected EOF",
-        "protocol error",
-        "Error decompressing",
-    ];
-    if code == Code::OutOfRange
-        || (code == Code::ResourceExhausted && message.contains("decompressing"))
-    {
-        return Error::MessageTooLarge {
-            limit_bytes: crate::REQUEST_BYTES_MAX,
-        }
-        .into();
+    let broken = ["Missing request message", "Unexpected EOF", "protocol error", "Error decompressing"];
+    if code == Code::OutOfRange || (code == Code::ResourceExhausted && message.contains("decompressing")) {
+        return Error::MessageTooLarge { limit_bytes: crate::REQUEST_BYTES_MAX }.into();
     }
     if code == Code::Internal && broken.iter().any(|start| message.starts_with(start)) {
         return Error::malformed("", format!("cannot be read: {message}")).into();
@@ -383,8 +358,5 @@ fn sentence(violations: &[Violation]) -> String {
 /// An error and what led to it, outermost first.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

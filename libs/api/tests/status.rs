@@ -10,9 +10,7 @@ use tonic_types::StatusExt as _;
 fn every_error() -> Vec<Error> {
     vec![
         Error::BacklogFull,
-        Error::CatchingUp {
-            message: "the read models are still being folded".to_owned(),
-        },
+        Error::CatchingUp { message: "the read models are still being folded".to_owned() },
         Error::Internal("row 7 does not parse".into()),
         Error::LogUnavailable,
         Error::Malformed(vec![
@@ -20,13 +18,8 @@ fn every_error() -> Vec<Error> {
             Violation::new("case_id", "is not an id"),
         ]),
         Error::MessageTooLarge { limit_bytes: 10 },
-        Error::NotFound {
-            what: "case",
-            id: "cas_1".to_owned(),
-        },
-        Error::OutcomeUnknown {
-            request: RequestId::from_bytes([1; 16]),
-        },
+        Error::NotFound { what: "case", id: "cas_1".to_owned() },
+        Error::OutcomeUnknown { request: RequestId::from_bytes([1; 16]) },
         Error::PolicyInvalid(vec![Violation::new("routing.tables[0]", "has no rows")]),
         Error::PositionNotReached,
         Error::QueueFull,
@@ -72,10 +65,7 @@ fn every_status_carries_its_reason_and_retry_where_it_helps() {
         let details = status.get_error_details();
         assert_eq!(status.code(), code, "{reason}");
         let info = details.error_info().unwrap();
-        assert_eq!(
-            (info.reason.as_str(), info.domain.as_str()),
-            (reason, DOMAIN)
-        );
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, DOMAIN));
         assert_eq!(details.retry_info().is_some(), retry, "{reason}");
     }
 }
@@ -83,42 +73,17 @@ fn every_status_carries_its_reason_and_retry_where_it_helps() {
 #[test]
 fn the_details_say_what_to_mend() {
     let all = every_error();
-    let find = |reason: &str| {
-        all.iter()
-            .position(|error| error.reason() == reason)
-            .unwrap()
-    };
-    let of =
-        |reason: &str| Status::from(every_error().swap_remove(find(reason))).get_error_details();
-    let violations = of("MALFORMED")
-        .bad_request()
-        .unwrap()
-        .field_violations
-        .clone();
+    let find = |reason: &str| all.iter().position(|error| error.reason() == reason).unwrap();
+    let of = |reason: &str| Status::from(every_error().swap_remove(find(reason))).get_error_details();
+    let violations = of("MALFORMED").bad_request().unwrap().field_violations.clone();
+    assert_eq!(violations.iter().map(|v| v.field.as_str()).collect::<Vec<_>>(), ["text", "case_id"]);
+    assert_eq!(of("NOT_FOUND").resource_info().unwrap().resource_name, "cas_1");
     assert_eq!(
-        violations
-            .iter()
-            .map(|v| v.field.as_str())
-            .collect::<Vec<_>>(),
-        ["text", "case_id"]
-    );
-    assert_eq!(
-        of("NOT_FOUND").resource_info().unwrap().resource_name,
-        "cas_1"
-    );
-    assert_eq!(
-        of("POLICY_INVALID")
-            .precondition_failure()
-            .unwrap()
-            .violations[0]
-            .subject,
+        of("POLICY_INVALID").precondition_failure().unwrap().violations[0].subject,
         "routing.tables[0]"
     );
     assert_eq!(of("CASE_CLOSED").error_info().unwrap().metadata["rev"], "3");
-    assert_eq!(
-        of("STALE_REV").error_info().unwrap().metadata["current_rev"],
-        "9"
-    );
+    assert_eq!(of("STALE_REV").error_info().unwrap().metadata["current_rev"], "9");
 }
 
 #[test]
@@ -133,24 +98,10 @@ fn what_is_internal_stays_inside() {
 fn a_status_made_elsewhere_gets_its_details() {
     let reason = |code, message: &str| {
         let status = complete(Status::new(code, message));
-        (
-            status.code(),
-            status
-                .get_error_details()
-                .error_info()
-                .unwrap()
-                .reason
-                .clone(),
-        )
+        (status.code(), status.get_error_details().error_info().unwrap().reason.clone())
     };
-    assert_eq!(
-        reason(Code::Unimplemented, ""),
-        (Code::Unimplemented, "UNIMPLEMENTED".to_owned())
-    );
-    assert_eq!(
-        reason(Code::DeadlineExceeded, ""),
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned())
-    );
+    assert_eq!(reason(Code::Unimplemented, ""), (Code::Unimplemented, "UNIMPLEMENTED".to_owned()));
+    assert_eq!(reason(Code::DeadlineExceeded, ""), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
     assert_eq!(
         reason(Code::Internal, "Missing request message."),
         (Code::InvalidArgument, "MALFORMED".to_owned())
@@ -166,12 +117,8 @@ fn a_status_made_elsewhere_gets_its_details() {
 
 #[test]
 fn a_response_that_is_only_a_status_gets_its_details() {
-    let response =
-        complete_response(Status::new(Code::Unimplemented, "no such method").into_http::<()>());
+    let response = complete_response(Status::new(Code::Unimplemented, "no such method").into_http::<()>());
     let status = Status::from_header_map(response.headers()).unwrap();
     assert_eq!(status.code(), Code::Unimplemented);
-    assert_eq!(
-        status.get_error_details().error_info().unwrap().reason,
-        "UNIMPLEMENTED"
-    );
+    assert_eq!(status.get_error_details().error_info().unwrap().reason, "UNIMPLEMENTED");
 }

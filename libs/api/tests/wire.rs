@@ -9,9 +9,8 @@ use prost::bytes::{Buf, BufMut, Bytes};
 use seva_api::pb::policy::v1::policy_service_client::PolicyServiceClient;
 use seva_api::pb::policy::v1::policy_service_server::{PolicyService, PolicyServiceServer};
 use seva_api::pb::policy::v1::{
-    CheckPolicyRequest, CheckPolicyResponse, GetPolicyRequest, GetPolicyResponse,
-    ListPolicyVersionsRequest, ListPolicyVersionsResponse, PublishPolicyRequest,
-    PublishPolicyResponse,
+    CheckPolicyRequest, CheckPolicyResponse, GetPolicyRequest, GetPolicyResponse, ListPolicyVersionsRequest,
+    ListPolicyVersionsResponse, PublishPolicyRequest, PublishPolicyResponse,
 };
 use seva_api::status::{self, Error};
 use seva_api::{REQUEST_BYTES_MAX, reflection};
@@ -44,16 +43,10 @@ impl PolicyService for Policies {
         Ok(Response::new(CheckPolicyResponse::default()))
     }
 
-    async fn get_policy(
-        &self,
-        _: Request<GetPolicyRequest>,
-    ) -> Result<Response<GetPolicyResponse>, Status> {
+    async fn get_policy(&self, _: Request<GetPolicyRequest>) -> Result<Response<GetPolicyResponse>, Status> {
         // Longer than any request may be.
         let document = "x".repeat(2 * REQUEST_BYTES_MAX);
-        Ok(Response::new(GetPolicyResponse {
-            document,
-            ..GetPolicyResponse::default()
-        }))
+        Ok(Response::new(GetPolicyResponse { document, ..GetPolicyResponse::default() }))
     }
 
     async fn list_policy_versions(
@@ -71,20 +64,14 @@ async fn serve() -> (Channel, JoinSet<()>) {
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         Server::builder()
-            .layer(tower::util::MapResponseLayer::new(
-                status::complete_response,
-            ))
+            .layer(tower::util::MapResponseLayer::new(status::complete_response))
             .add_service(PolicyServiceServer::new(Policies))
             .add_service(reflection::service(&["seva.policy.v1.PolicyService"]).unwrap())
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await
             .unwrap();
     });
-    let channel = Channel::from_shared(format!("http://{addr}"))
-        .unwrap()
-        .connect()
-        .await
-        .unwrap();
+    let channel = Channel::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap();
     (channel, tasks)
 }
 
@@ -132,10 +119,7 @@ async fn refused(path: &'static str, messages: Vec<Bytes>) -> Status {
     let mut client = tonic::client::Grpc::new(channel).max_encoding_message_size(usize::MAX);
     client.ready().await.unwrap();
     let request = Request::new(tokio_stream::iter(messages));
-    match client
-        .streaming(request, PathAndQuery::from_static(path), Raw)
-        .await
-    {
+    match client.streaming(request, PathAndQuery::from_static(path), Raw).await {
         Err(status) => status,
         Ok(answer) => answer.into_inner().message().await.unwrap_err(),
     }
@@ -146,32 +130,20 @@ const CHECK: &str = "/seva.policy.v1.PolicyService/CheckPolicy";
 #[track_caller]
 fn assert_refused(status: &Status, code: Code, reason: &str) {
     assert_eq!(status.code(), code, "{status:?}");
-    assert_eq!(
-        status.get_error_details().error_info().unwrap().reason,
-        reason
-    );
+    assert_eq!(status.get_error_details().error_info().unwrap().reason, reason);
 }
 
 #[tokio::test]
 async fn what_does_not_decode_is_the_callers_mistake() {
     let status = refused(CHECK, vec![Bytes::from_static(&[0x0a, 2, 0xff, 0xfe])]).await;
     assert_refused(&status, Code::InvalidArgument, "MALFORMED");
-    let violations = status
-        .get_error_details()
-        .bad_request()
-        .unwrap()
-        .field_violations
-        .clone();
+    let violations = status.get_error_details().bad_request().unwrap().field_violations.clone();
     assert_eq!(violations[0].field, "document");
 }
 
 #[tokio::test]
 async fn no_message_at_all_is_the_callers_mistake() {
-    assert_refused(
-        &refused(CHECK, Vec::new()).await,
-        Code::InvalidArgument,
-        "MALFORMED",
-    );
+    assert_refused(&refused(CHECK, Vec::new()).await, Code::InvalidArgument, "MALFORMED");
 }
 
 #[tokio::test]
@@ -189,11 +161,7 @@ async fn a_message_over_the_limit_is_refused_with_the_limit() {
 async fn a_method_that_is_not_there_has_a_reason() {
     let status = refused("/seva.policy.v1.PolicyService/Nothing", vec![Bytes::new()]).await;
     assert_refused(&status, Code::Unimplemented, "UNIMPLEMENTED");
-    let status = refused(
-        "/seva.nothing.v1.NothingService/Nothing",
-        vec![Bytes::new()],
-    )
-    .await;
+    let status = refused("/seva.nothing.v1.NothingService/Nothing", vec![Bytes::new()]).await;
     assert_refused(&status, Code::Unimplemented, "UNIMPLEMENTED");
 }
 
@@ -202,30 +170,14 @@ async fn answers_are_not_limited_as_requests_are_and_refusals_arrive_whole() {
     let (channel, _server) = serve().await;
     let mut client = PolicyServiceClient::new(channel);
     let document = "x".repeat(REQUEST_BYTES_MAX - 16);
-    client
-        .check_policy(CheckPolicyRequest { document })
-        .await
-        .unwrap();
-    let policy = client
-        .get_policy(GetPolicyRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
+    client.check_policy(CheckPolicyRequest { document }).await.unwrap();
+    let policy = client.get_policy(GetPolicyRequest::default()).await.unwrap().into_inner();
     assert_eq!(policy.document.len(), 2 * REQUEST_BYTES_MAX);
 
-    let stale = client
-        .publish_policy(PublishPolicyRequest::default())
-        .await
-        .unwrap_err();
+    let stale = client.publish_policy(PublishPolicyRequest::default()).await.unwrap_err();
     assert_refused(&stale, Code::Aborted, "STALE_REV");
-    assert_eq!(
-        stale.get_error_details().error_info().unwrap().metadata["current_rev"],
-        "4"
-    );
-    let internal = client
-        .list_policy_versions(ListPolicyVersionsRequest::default())
-        .await
-        .unwrap_err();
+    assert_eq!(stale.get_error_details().error_info().unwrap().metadata["current_rev"], "4");
+    let internal = client.list_policy_versions(ListPolicyVersionsRequest::default()).await.unwrap_err();
     assert_refused(&internal, Code::Internal, "INTERNAL");
     assert!(!internal.message().contains("never told"));
 }
@@ -238,49 +190,26 @@ async fn reflection_tells_of_what_is_served() {
     use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
     let (channel, _server) = serve().await;
-    let ask = |what| ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(what),
-    };
+    let ask = |what| ServerReflectionRequest { host: String::new(), message_request: Some(what) };
     let questions = [
         ask(MessageRequest::ListServices(String::new())),
-        ask(MessageRequest::FileContainingSymbol(
-            "seva.policy.v1.PolicyService".to_owned(),
-        )),
-        ask(MessageRequest::FileByFilename(
-            "google/protobuf/timestamp.proto".to_owned(),
-        )),
+        ask(MessageRequest::FileContainingSymbol("seva.policy.v1.PolicyService".to_owned())),
+        ask(MessageRequest::FileByFilename("google/protobuf/timestamp.proto".to_owned())),
     ];
     let answers = ServerReflectionClient::new(channel)
         .server_reflection_info(tokio_stream::iter(questions))
         .await
         .unwrap();
-    let answers: Vec<_> = answers
-        .into_inner()
-        .map(|answer| answer.unwrap().message_response.unwrap())
-        .collect()
-        .await;
-    let MessageResponse::ListServicesResponse(list) = &answers[0] else {
-        panic!("{:?}", answers[0])
-    };
-    let mut names: Vec<_> = list
-        .service
-        .iter()
-        .map(|service| service.name.as_str())
-        .collect();
+    let answers: Vec<_> =
+        answers.into_inner().map(|answer| answer.unwrap().message_response.unwrap()).collect().await;
+    let MessageResponse::ListServicesResponse(list) = &answers[0] else { panic!("{:?}", answers[0]) };
+    let mut names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
     names.sort_unstable();
     assert_eq!(
         names,
-        [
-            "grpc.health.v1.Health",
-            "grpc.reflection.v1.ServerReflection",
-            "seva.policy.v1.PolicyService"
-        ]
+        ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "seva.policy.v1.PolicyService"]
     );
     for answer in &answers[1..] {
-        assert!(
-            matches!(answer, MessageResponse::FileDescriptorResponse(_)),
-            "{answer:?}"
-        );
+        assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{answer:?}");
     }
 }

@@ -256,7 +256,8 @@ impl<'a> Desk<'a> {
                 events.push(Entry { origin: Origin::Rule, event });
             }
         }
-        let Order { noun, id, request, actor, occurred_at, cause, step, depth, import, effective_at: _ } = order;
+        let Order { noun, id, request, actor, occurred_at, cause, step, depth, import, effective_at: _ } =
+            order;
         let record = Record {
             id,
             noun,
@@ -306,7 +307,11 @@ impl<'a> Desk<'a> {
                     occurred_at: record.occurred_at,
                     effective_at: if record.import.is_some() { record.occurred_at } else { self.at },
                     cause: Some(cause),
-                    step: Some(Step { process: process.name().to_owned(), name: reaction.name.to_owned(), n }),
+                    step: Some(Step {
+                        process: process.name().to_owned(),
+                        name: reaction.name.to_owned(),
+                        n,
+                    }),
                     depth: record.depth + 1,
                     import: record.import,
                 };

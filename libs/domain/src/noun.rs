@@ -99,7 +99,9 @@ impl fmt::Display for Noun {
 /// Why something stored cannot be understood by this build.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Unreadable {
-    #[error("no noun `{name}` is known, or its id is malformed: a newer build may be needed to read this log")]
+    #[error(
+        "no noun `{name}` is known, or its id is malformed: a newer build may be needed to read this log"
+    )]
     Noun { name: String },
     #[error("no event type `{event_type}` is known: a newer build is needed to read this log")]
     EventType { event_type: String },
@@ -192,13 +194,21 @@ impl State {
     pub fn evolve(self, event: &Event, at: At) -> State {
         match (self, event) {
             (State::Case(state), Event::Case(event)) => State::Case(case::evolve(state, event, at)),
-            (State::Customer(state), Event::Customer(event)) => State::Customer(customer::evolve(state, event)),
+            (State::Customer(state), Event::Customer(event)) => {
+                State::Customer(customer::evolve(state, event))
+            }
             (State::Import(state), Event::Import(event)) => State::Import(import::evolve(state, event)),
             (State::Policy(state), Event::Policy(event)) => State::Policy(policy::evolve(state, event)),
-            (State::Suggestion(state), Event::Suggestion(event)) => State::Suggestion(suggestion::evolve(state, event)),
+            (State::Suggestion(state), Event::Suggestion(event)) => {
+                State::Suggestion(suggestion::evolve(state, event))
+            }
             (
                 state,
-                Event::Case(_) | Event::Customer(_) | Event::Import(_) | Event::Policy(_) | Event::Suggestion(_),
+                Event::Case(_)
+                | Event::Customer(_)
+                | Event::Import(_)
+                | Event::Policy(_)
+                | Event::Suggestion(_),
             ) => state,
         }
     }

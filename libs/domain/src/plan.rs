@@ -6,8 +6,8 @@ use crate::noun::{Command, Noun, Rejection, State};
 use crate::rows::{Lookup, View};
 use crate::suggestion::{self, Captured};
 use crate::values::{
-    At, CaseId, Channel, Classification, CustomerId, Direction, ImportId, InteractionId, KeyId, Kind, RequestId,
-    Sealed, SuggestionId, ThreadId,
+    At, CaseId, Channel, Classification, CustomerId, Direction, ImportId, InteractionId, KeyId, Kind,
+    RequestId, Sealed, SuggestionId, ThreadId,
 };
 use crate::{import, policy};
 
@@ -60,7 +60,10 @@ pub struct Plan {
 pub enum NoPlan {
     Rejected(Rejection),
     /// The text belongs to a customer whose texts are sealed under this key: seal it again.
-    SealUnder { customer: CustomerId, key: KeyId },
+    SealUnder {
+        customer: CustomerId,
+        key: KeyId,
+    },
     /// The text was sealed for a customer who turned out not to be the one: it needs a fresh key.
     SealFresh,
     /// Another version of the policy is in force than the text was classified by.
@@ -126,7 +129,9 @@ pub fn plan(intent: &Intent, view: &dyn View, setting: &Setting<'_>) -> Result<P
             }
             Ok(plan)
         }
-        Intent::Import { import, command } => Ok(one(Noun::Import(*import), Command::Import(command.clone()))),
+        Intent::Import { import, command } => {
+            Ok(one(Noun::Import(*import), Command::Import(command.clone())))
+        }
         Intent::CaptureSuggestion(captured) => {
             classified_by(&captured.classification, setting)?;
             let suggestion = Noun::Suggestion(SuggestionId::derive(&[setting.request.bytes()]));
@@ -177,7 +182,11 @@ fn known(view: &dyn View, customer: CustomerId) -> Result<Known, Rejection> {
 }
 
 /// Refuses an account or handle that another customer has.
-fn refuse_taken(identities: &[Identity], customer: CustomerId, view: &dyn View) -> Result<(), customer::Rejection> {
+fn refuse_taken(
+    identities: &[Identity],
+    customer: CustomerId,
+    view: &dyn View,
+) -> Result<(), customer::Rejection> {
     for identity in identities.iter().filter(|identity| identity.kind.is_unique()) {
         let owners = view.find(&Lookup::Identity(identity.kind, identity.token));
         if owners.iter().any(|owner| *owner != Noun::Customer(customer)) {
@@ -218,7 +227,8 @@ fn customers(view: &dyn View, identity: &Identity) -> Vec<CustomerId> {
 /// An account decides, then a handle; else e-mail and phone, with exactly one match, or with one person who is not yet told from the others.
 fn who(identities: &[Identity], view: &dyn View) -> Who {
     for kind in [IdentityKind::Account, IdentityKind::Handle] {
-        let owner = identities.iter().filter(|i| i.kind == kind).find_map(|i| customers(view, i).first().copied());
+        let owner =
+            identities.iter().filter(|i| i.kind == kind).find_map(|i| customers(view, i).first().copied());
         if let Some(owner) = owner {
             return Who::One(owner);
         }
@@ -269,7 +279,8 @@ fn log(interaction: &Interaction, view: &dyn View, setting: &Setting<'_>) -> Res
         classification: interaction.classification.clone(),
     });
     commands.push((Noun::Case(case), Command::Case(log)));
-    let first_of_thread = thread_cases.iter().min_by_key(|(id, matter)| (matter.opened_at, *id)).map(|(id, _)| *id);
+    let first_of_thread =
+        thread_cases.iter().min_by_key(|(id, matter)| (matter.opened_at, *id)).map(|(id, _)| *id);
     if let (None, Some(first)) = (joined, first_of_thread) {
         commands.push((Noun::Case(case), Command::Case(case::Command::Link { to: first })));
         commands.push((Noun::Case(first), Command::Case(case::Command::Link { to: case })));

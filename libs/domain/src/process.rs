@@ -33,7 +33,9 @@ impl Process {
     /// What it does because of a record. A step that its noun refuses, or that is so already, leaves nothing.
     pub fn react(self, record: &Record) -> Vec<Reaction> {
         match self {
-            Process::CaptureSuggestions => record.events.iter().filter_map(|e| capture(record, &e.event)).collect(),
+            Process::CaptureSuggestions => {
+                record.events.iter().filter_map(|e| capture(record, &e.event)).collect()
+            }
         }
     }
 }

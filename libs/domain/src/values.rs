@@ -156,8 +156,13 @@ impl Language {
     /// Takes a BCP 47 tag of 2 to 35 letters, digits and hyphens; `None` for anything else.
     pub fn parse(tag: &str) -> Option<Language> {
         let well_formed = (2..=35).contains(&tag.len())
-            && tag.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
-            && tag.split('-').next().is_some_and(|first| first.len() >= 2 && first.bytes().all(|b| b.is_ascii_alphabetic()));
+            && tag
+                .split('-')
+                .all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+            && tag
+                .split('-')
+                .next()
+                .is_some_and(|first| first.len() >= 2 && first.bytes().all(|b| b.is_ascii_alphabetic()));
         well_formed.then(|| Language(tag.to_ascii_lowercase()))
     }
 
@@ -214,7 +219,8 @@ impl Department {
 
     /// Takes an id; `None` if it is not one.
     pub fn parse(id: &str) -> Option<Department> {
-        let well_formed = (1..=32).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        let well_formed =
+            (1..=32).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
         well_formed.then(|| Department(id.to_owned()))
     }
 

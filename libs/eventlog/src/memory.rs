@@ -31,7 +31,12 @@ impl MemoryLog {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) async fn append(&self, service: Service, guard: u64, bytes: Bytes) -> Result<u64, AppendError> {
+    pub(crate) async fn append(
+        &self,
+        service: Service,
+        guard: u64,
+        bytes: Bytes,
+    ) -> Result<u64, AppendError> {
         // A log answers later, never at once: callers must not come to rely on it.
         tokio::task::yield_now().await;
         let sequence = {

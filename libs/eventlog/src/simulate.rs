@@ -78,7 +78,11 @@ pub async fn run(log: &Log) -> Result<Report, SimulateError> {
 }
 
 /// Makes a commit again from its facts. Answers the first difference.
-fn again(shard: &mut Shard, followed: &Followed, report: &mut Report) -> Result<Option<Difference>, SimulateError> {
+fn again(
+    shard: &mut Shard,
+    followed: &Followed,
+    report: &mut Report,
+) -> Result<Option<Difference>, SimulateError> {
     let commit = &followed.commit;
     let logged: Vec<Arc<Record>> = commit.records().map(|(_, record)| Arc::clone(record)).collect();
     let mut gathering = shard.begin(commit.at, commit.reacted_to)?;

@@ -61,9 +61,7 @@ pub enum Error {
         source: toml::de::Error,
     },
     /// The endpoints cannot be expressed as text, such as a path that is not UTF-8.
-    #[error(
-        "the endpoints cannot be written to {path}; use a data folder whose name is plain text"
-    )]
+    #[error("the endpoints cannot be written to {path}; use a data folder whose name is plain text")]
     Unwritable {
         /// The file that was to be written.
         path: PathBuf,
@@ -121,18 +119,10 @@ impl Endpoints {
 
     /// Returns the address of `service`, or an error that lists the services there are.
     pub fn service(&self, service: &str) -> Result<&str, Error> {
-        self.services
-            .get(service)
-            .map(String::as_str)
-            .ok_or_else(|| Error::NoSuchService {
-                service: service.to_owned(),
-                known: self
-                    .services
-                    .keys()
-                    .map(String::as_str)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })
+        self.services.get(service).map(String::as_str).ok_or_else(|| Error::NoSuchService {
+            service: service.to_owned(),
+            known: self.services.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })
     }
 }
 
@@ -157,13 +147,8 @@ fn last_in(cache: &Path) -> Result<PathBuf, Error> {
 }
 
 fn remember_in(cache: &Path, dir: &Path) -> Result<(), Error> {
-    let absolute = std::path::absolute(dir).map_err(|source| Error::Read {
-        path: dir.to_owned(),
-        source,
-    })?;
-    let text = absolute.to_str().ok_or_else(|| Error::NotText {
-        path: dir.to_owned(),
-    })?;
+    let absolute = std::path::absolute(dir).map_err(|source| Error::Read { path: dir.to_owned(), source })?;
+    let text = absolute.to_str().ok_or_else(|| Error::NotText { path: dir.to_owned() })?;
     Ok(files::write_whole(&cache.join(LAST), &format!("{text}\n"))?)
 }
 
@@ -188,10 +173,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         for metrics in [None, Some("http://127.0.0.1:9100/metrics".to_owned())] {
-            let endpoints = Endpoints {
-                metrics,
-                ..running()
-            };
+            let endpoints = Endpoints { metrics, ..running() };
             endpoints.write(dir.path()).unwrap();
             assert_eq!(Endpoints::read(dir.path()).unwrap(), endpoints);
         }
@@ -209,10 +191,7 @@ mod tests {
 
     #[test]
     fn an_unknown_service_is_answered_with_the_known_ones() {
-        assert_eq!(
-            running().service("intake").unwrap(),
-            "http://127.0.0.1:50051"
-        );
+        assert_eq!(running().service("intake").unwrap(), "http://127.0.0.1:50051");
         let error = running().service("refunds").unwrap_err().to_string();
         assert!(error.ends_with("there are: feedback, intake"), "{error}");
     }

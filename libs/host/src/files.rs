@@ -28,10 +28,7 @@ pub fn cache() -> Result<PathBuf, Error> {
 
 fn cache_from(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf, Error> {
     xdg.filter(|path| path.is_absolute())
-        .or_else(|| {
-            home.filter(|path| path.is_absolute())
-                .map(|home| home.join(".cache"))
-        })
+        .or_else(|| home.filter(|path| path.is_absolute()).map(|home| home.join(".cache")))
         .map(|cache| cache.join("seva"))
         .ok_or(Error::NoCacheFolder)
 }
@@ -40,17 +37,11 @@ fn cache_from(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf, Er
 ///
 /// The text is on disk before the name points to it, so a crash leaves the old file or the new one.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), Error> {
-    try_write_whole(path, text).map_err(|source| Error::Write {
-        path: path.to_owned(),
-        source,
-    })
+    try_write_whole(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
 fn try_write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(text.as_bytes())?;
@@ -66,24 +57,10 @@ mod tests {
     #[test]
     fn the_cache_folder_follows_xdg_then_home() {
         let path = |text: &str| Some(PathBuf::from(text));
-        assert_eq!(
-            cache_from(path("/x"), path("/home/ana")).unwrap(),
-            Path::new("/x/seva")
-        );
-        assert_eq!(
-            cache_from(None, path("/home/ana")).unwrap(),
-            Path::new("/home/ana/.cache/seva")
-        );
-        assert_eq!(
-            cache_from(path("relative"), path("/h")).unwrap(),
-            Path::new("/h/.cache/seva")
-        );
-        assert!(
-            cache_from(None, None)
-                .unwrap_err()
-                .to_string()
-                .contains("set HOME")
-        );
+        assert_eq!(cache_from(path("/x"), path("/home/ana")).unwrap(), Path::new("/x/seva"));
+        assert_eq!(cache_from(None, path("/home/ana")).unwrap(), Path::new("/home/ana/.cache/seva"));
+        assert_eq!(cache_from(path("relative"), path("/h")).unwrap(), Path::new("/h/.cache/seva"));
+        assert!(cache_from(None, None).unwrap_err().to_string().contains("set HOME"));
     }
 
     #[test]
@@ -93,9 +70,6 @@ mod tests {
         write_whole(&path, "a longer first text").unwrap();
         write_whole(&path, "second").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "second");
-        assert_eq!(
-            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
-            1
-        );
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 }

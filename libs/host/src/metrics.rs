@@ -35,9 +35,7 @@ pub struct BindError {
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self {
-            registry: Registry::with_prefix("seva"),
-        }
+        Self { registry: Registry::with_prefix("seva") }
     }
 }
 
@@ -57,15 +55,9 @@ impl Metrics {
     /// Opens the page on loopback; port 0 means any free one.
     pub async fn bind(self, port: u16) -> Result<Page, BindError> {
         let wrap = |source| BindError { port, source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .await
-            .map_err(wrap)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(wrap)?;
         let addr = listener.local_addr().map_err(wrap)?;
-        Ok(Page {
-            metrics: self,
-            listener,
-            addr,
-        })
+        Ok(Page { metrics: self, listener, addr })
     }
 }
 
@@ -85,23 +77,15 @@ impl Page {
 
     /// Answers scrapes until `stop` is cancelled.
     pub async fn serve(self, stop: CancellationToken) -> io::Result<()> {
-        let router = Router::new()
-            .route("/metrics", get(scrape))
-            .with_state(Arc::new(self.metrics));
-        axum::serve(self.listener, router)
-            .with_graceful_shutdown(stop.cancelled_owned())
-            .await
+        let router = Router::new().route("/metrics", get(scrape)).with_state(Arc::new(self.metrics));
+        axum::serve(self.listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
     }
 }
 
 async fn scrape(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
     match metrics.text() {
         Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, OPEN_METRICS)], text),
-        Err(_) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            [(CONTENT_TYPE, "text/plain")],
-            String::new(),
-        ),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "text/plain")], String::new()),
     }
 }
 
@@ -116,9 +100,7 @@ mod tests {
     async fn a_registered_counter_is_served_until_stopped() {
         let mut metrics = Metrics::default();
         let seen: Counter = Counter::default();
-        metrics
-            .registry()
-            .register("things_seen", "Things seen", seen.clone());
+        metrics.registry().register("things_seen", "Things seen", seen.clone());
         seen.inc_by(3);
         let page = metrics.bind(0).await.unwrap();
         let base = page.url().trim_end_matches("/metrics").to_owned();
@@ -126,11 +108,7 @@ mod tests {
         let serving = tokio::spawn(page.serve(stop.clone()));
         let answer = http::get(&base, "/metrics").await.unwrap();
         assert_eq!(answer.status, 200);
-        assert!(
-            answer.body.contains("seva_things_seen_total 3"),
-            "{}",
-            answer.body
-        );
+        assert!(answer.body.contains("seva_things_seen_total 3"), "{}", answer.body);
         stop.cancel();
         serving.await.unwrap().unwrap();
     }

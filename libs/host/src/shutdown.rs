@@ -26,11 +26,7 @@ impl Shutdown {
         let interrupt = signal(SignalKind::interrupt())?;
         let (begin, hurry) = (CancellationToken::new(), CancellationToken::new());
         let watcher = tokio::spawn(watch(terminate, interrupt, begin.clone(), hurry.clone()));
-        Ok(Self {
-            begin,
-            hurry,
-            _watcher: AbortOnDropHandle::new(watcher),
-        })
+        Ok(Self { begin, hurry, _watcher: AbortOnDropHandle::new(watcher) })
     }
 
     /// Returns the token that is cancelled at the first signal.

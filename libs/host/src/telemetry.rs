@@ -55,18 +55,12 @@ pub fn init(format: Format) -> Result<(), Error> {
         Format::Compact => false,
         Format::Json => true,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter);
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     let done = if json {
-        tracing_subscriber::util::SubscriberInitExt::try_init(
-            builder.json().flatten_event(true).finish(),
-        )
+        tracing_subscriber::util::SubscriberInitExt::try_init(builder.json().flatten_event(true).finish())
     } else {
         let ansi = std::io::stderr().is_terminal();
-        tracing_subscriber::util::SubscriberInitExt::try_init(
-            builder.compact().with_ansi(ansi).finish(),
-        )
+        tracing_subscriber::util::SubscriberInitExt::try_init(builder.compact().with_ansi(ansi).finish())
     };
     done.map_err(|source: TryInitError| Error::Twice(source.into()))?;
     std::panic::set_hook(Box::new(log_panic));
@@ -76,11 +70,7 @@ pub fn init(format: Format) -> Result<(), Error> {
 /// Reads the variable's value. A bare level holds for our own code; libraries that quote messages
 /// stay at `info` unless a directive names them.
 fn filter(value: &str) -> Result<EnvFilter, Error> {
-    let value = if value.trim().is_empty() {
-        "info"
-    } else {
-        value.trim()
-    };
+    let value = if value.trim().is_empty() { "info" } else { value.trim() };
     let directives = match value.parse::<LevelFilter>() {
         Ok(level) if level > LevelFilter::INFO => {
             let quiet = QUOTING.map(|library| format!(",{library}=info")).concat();
@@ -88,24 +78,13 @@ fn filter(value: &str) -> Result<EnvFilter, Error> {
         }
         _ => value.to_owned(),
     };
-    EnvFilter::builder()
-        .parse(directives)
-        .map_err(|source| Error::Level {
-            value: value.to_owned(),
-            source,
-        })
+    EnvFilter::builder().parse(directives).map_err(|source| Error::Level { value: value.to_owned(), source })
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic
-        .location()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let text = panic
-        .payload()
-        .downcast_ref::<&'static str>()
-        .copied()
-        .unwrap_or("text withheld: it may quote data");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let text =
+        panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("text withheld: it may quote data");
     tracing::error!(place, text, "a task panicked");
 }
 

@@ -50,9 +50,7 @@ impl Cache {
 
     fn lock(&self) -> MutexGuard<'_, Generations> {
         // A panic cannot leave the maps half changed.
-        self.generations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

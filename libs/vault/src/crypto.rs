@@ -17,16 +17,13 @@ const WRAPPED_V1: u8 = 1;
 /// Random bytes from the operating system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    rand::rngs::OsRng
-        .try_fill_bytes(&mut bytes)
-        .expect("the operating system gives random bytes");
+    rand::rngs::OsRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes");
     bytes
 }
 
 /// HMAC-SHA256 over length-framed parts.
 pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash =
-        <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
+    let mut hash = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
         hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part);
@@ -38,13 +35,7 @@ pub(crate) fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
 fn encrypt(key: &[u8; 32], message: &[u8], context: &[u8]) -> Vec<u8> {
     let nonce: [u8; NONCE_BYTES] = random();
     let ciphertext = XChaCha20Poly1305::new(key.into())
-        .encrypt(
-            XNonce::from_slice(&nonce),
-            Payload {
-                msg: message,
-                aad: context,
-            },
-        )
+        .encrypt(XNonce::from_slice(&nonce), Payload { msg: message, aad: context })
         .expect("a message is far below the cipher's limit");
     [&nonce[..], &ciphertext].concat()
 }
@@ -53,13 +44,7 @@ fn encrypt(key: &[u8; 32], message: &[u8], context: &[u8]) -> Vec<u8> {
 fn decrypt(key: &[u8; 32], sealed: &[u8], context: &[u8]) -> Option<Vec<u8>> {
     let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES)?;
     XChaCha20Poly1305::new(key.into())
-        .decrypt(
-            XNonce::from_slice(nonce),
-            Payload {
-                msg: ciphertext,
-                aad: context,
-            },
-        )
+        .decrypt(XNonce::from_slice(nonce), Payload { msg: ciphertext, aad: context })
         .ok()
 }
 

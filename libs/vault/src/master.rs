@@ -37,9 +37,7 @@ pub enum MasterKeyError {
     },
 
     /// The environment variable is not set.
-    #[error(
-        "there is no master key: set {0} to 64 hexadecimal digits (`openssl rand -hex 32` makes them)"
-    )]
+    #[error("there is no master key: set {0} to 64 hexadecimal digits (`openssl rand -hex 32` makes them)")]
     Missing(String),
 
     /// Something is there, but it is no key.
@@ -63,10 +61,7 @@ impl MasterKey {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path)
             .map(Zeroizing::new)
-            .map_err(|source| MasterKeyError::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(|source| MasterKeyError::Unreadable { path: path.to_owned(), source })?;
         parse(&text).ok_or_else(|| MasterKeyError::Malformed(format!("file {}", path.display())))
     }
 
@@ -89,24 +84,15 @@ impl MasterKey {
         let path = path.as_ref();
         let key = MasterKey::generate();
         let write = || {
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(path)?;
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             file.write_all(key.hex().as_bytes())?;
             file.sync_all()?;
             // The name must outlive a crash as well as the bytes: without them everything sealed is lost.
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             std::fs::File::open(folder)?.sync_all()
         };
-        write().map_err(|source| MasterKeyError::Unwritable {
-            path: path.to_owned(),
-            source,
-        })?;
+        write().map_err(|source| MasterKeyError::Unwritable { path: path.to_owned(), source })?;
         Ok(key)
     }
 
@@ -162,15 +148,9 @@ mod tests {
         let made = MasterKey::generate_file(&path).unwrap();
         let read = MasterKey::from_file(&path).unwrap();
         assert_eq!(*made.0, *read.0);
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(
-            matches!(
-                MasterKey::generate_file(&path),
-                Err(MasterKeyError::Unwritable { .. })
-            ),
+            matches!(MasterKey::generate_file(&path), Err(MasterKeyError::Unwritable { .. })),
             "never overwritten"
         );
     }
@@ -179,31 +159,16 @@ mod tests {
     fn what_is_no_key_is_told_apart_from_what_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
-        assert!(matches!(
-            MasterKey::from_file(&path),
-            Err(MasterKeyError::Unreadable { .. })
-        ));
+        assert!(matches!(MasterKey::from_file(&path), Err(MasterKeyError::Unreadable { .. })));
         for text in ["", "abc", &"g".repeat(64), &"0".repeat(63), &"0".repeat(66)] {
             std::fs::write(&path, text).unwrap();
-            assert!(
-                matches!(
-                    MasterKey::from_file(&path),
-                    Err(MasterKeyError::Malformed(_))
-                ),
-                "{text:?}"
-            );
+            assert!(matches!(MasterKey::from_file(&path), Err(MasterKeyError::Malformed(_))), "{text:?}");
         }
-        assert!(matches!(
-            MasterKey::from_env("SEVA_NO_SUCH_VARIABLE"),
-            Err(MasterKeyError::Missing(_))
-        ));
+        assert!(matches!(MasterKey::from_env("SEVA_NO_SUCH_VARIABLE"), Err(MasterKeyError::Missing(_))));
     }
 
     #[test]
     fn a_key_is_never_printed() {
-        assert_eq!(
-            format!("{:?}", MasterKey::from_bytes([7; 32])),
-            "MasterKey(…)"
-        );
+        assert_eq!(format!("{:?}", MasterKey::from_bytes([7; 32])), "MasterKey(…)");
     }
 }

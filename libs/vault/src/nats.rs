@@ -8,8 +8,8 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
-    Config, DirectGetErrorKind, Info, LastRawMessageErrorKind, PersistenceMode, RetentionPolicy,
-    StorageType, Stream,
+    Config, DirectGetErrorKind, Info, LastRawMessageErrorKind, PersistenceMode, RetentionPolicy, StorageType,
+    Stream,
 };
 use async_nats::{Client, Message};
 use bytes::Bytes;
@@ -37,20 +37,10 @@ pub(crate) struct NatsKeys {
 
 impl NatsKeys {
     /// Finds or makes the stream, and makes sure that the master key is the one its keys are wrapped with.
-    pub(crate) async fn connect(
-        context: Context,
-        wrapping: &WrappingKey,
-    ) -> Result<NatsKeys, Error> {
-        let stream = context
-            .get_or_create_stream(config())
-            .await
-            .map_err(unavailable)?;
+    pub(crate) async fn connect(context: Context, wrapping: &WrappingKey) -> Result<NatsKeys, Error> {
+        let stream = context.get_or_create_stream(config()).await.map_err(unavailable)?;
         check_config(stream.cached_info())?;
-        let keys = NatsKeys {
-            client: context.client(),
-            context,
-            stream,
-        };
+        let keys = NatsKeys { client: context.client(), context, stream };
         keys.check_master_key(wrapping).await?;
         Ok(keys)
     }
@@ -58,11 +48,7 @@ impl NatsKeys {
     /// The wrapped key; `None` if it was erased or never made.
     pub(crate) async fn get(&self, id: KeyId) -> Result<Option<Bytes>, Error> {
         let subject = subject(id);
-        let payload = match self
-            .stream
-            .direct_get_last_for_subject(subject.as_str())
-            .await
-        {
+        let payload = match self.stream.direct_get_last_for_subject(subject.as_str()).await {
             Ok(message) => Some(message.payload),
             // Any replica answers a direct get, also one that has not heard of the key yet. Only the leader knows that there is none.
             Err(error) if error.kind() == DirectGetErrorKind::NotFound => {
@@ -75,10 +61,7 @@ impl NatsKeys {
 
     /// Writes keys that nobody has yet, all or none, in one atomic batch (ADR-50).
     pub(crate) async fn put_all(&self, keys: Vec<(KeyId, Vec<u8>)>) -> Result<(), Error> {
-        let batch: String = crypto::random::<16>()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let batch: String = crypto::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
         let count = keys.len();
         for (index, (id, wrapped)) in keys.into_iter().enumerate() {
             let mut headers = HeaderMap::new();
@@ -86,21 +69,13 @@ impl NatsKeys {
             headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string());
             if index + 1 == count {
                 headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
-                let answer = self
-                    .client
-                    .request_with_headers(subject(id), headers, wrapped.into())
-                    .await;
+                let answer = self.client.request_with_headers(subject(id), headers, wrapped.into()).await;
                 let ack = ack(&answer.map_err(unavailable)?)?;
                 if ack.batch_id.as_deref() != Some(&batch) || ack.batch_size != Some(count as u64) {
-                    return Err(unavailable(
-                        "the server's answer is not about the batch sent",
-                    ));
+                    return Err(unavailable("the server's answer is not about the batch sent"));
                 }
             } else if index == 0 {
-                let answer = self
-                    .client
-                    .request_with_headers(subject(id), headers, wrapped.into())
-                    .await;
+                let answer = self.client.request_with_headers(subject(id), headers, wrapped.into()).await;
                 let answer = answer.map_err(unavailable)?;
                 if !answer.payload.is_empty() {
                     ack(&answer)?;
@@ -135,9 +110,7 @@ impl NatsKeys {
                 return Ok(());
             }
         }
-        Err(unavailable(
-            "the key kept changing while it was being erased",
-        ))
+        Err(unavailable("the key kept changing while it was being erased"))
     }
 
     /// The last message of a subject as the leader knows it.
@@ -150,20 +123,9 @@ impl NatsKeys {
     }
 
     /// Publishes if the subject's last message is the one expected; says whether it was.
-    async fn publish_first(
-        &self,
-        subject: &str,
-        payload: Bytes,
-        expected: u64,
-    ) -> Result<bool, Error> {
-        let message = PublishMessage::build()
-            .payload(payload)
-            .expected_last_subject_sequence(expected);
-        let sent = self
-            .context
-            .send_publish(subject.to_owned(), message)
-            .await
-            .map_err(unavailable)?;
+    async fn publish_first(&self, subject: &str, payload: Bytes, expected: u64) -> Result<bool, Error> {
+        let message = PublishMessage::build().payload(payload).expected_last_subject_sequence(expected);
+        let sent = self.context.send_publish(subject.to_owned(), message).await.map_err(unavailable)?;
         match sent.await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
@@ -179,8 +141,7 @@ impl NatsKeys {
                 Some(_) => return Err(Error::WrongMasterKey),
                 None => {
                     // Written or not, the look that follows tells.
-                    self.publish_first(CHECK_SUBJECT, wrapping.make_check().into(), 0)
-                        .await?;
+                    self.publish_first(CHECK_SUBJECT, wrapping.make_check().into(), 0).await?;
                 }
             }
         }
@@ -227,31 +188,16 @@ fn config() -> Config {
 fn check_config(info: &Info) -> Result<(), Error> {
     let found = &info.config;
     let wrong = [
-        (
-            found.storage != StorageType::File,
-            "its storage should be `file`",
-        ),
-        (
-            found.retention != RetentionPolicy::Limits,
-            "its retention should be `limits`",
-        ),
-        (
-            found.persist_mode == Some(PersistenceMode::Async),
-            "its persist mode should not be `async`",
-        ),
-        (
-            found.max_messages_per_subject != 1,
-            "it should keep 1 message a subject",
-        ),
+        (found.storage != StorageType::File, "its storage should be `file`"),
+        (found.retention != RetentionPolicy::Limits, "its retention should be `limits`"),
+        (found.persist_mode == Some(PersistenceMode::Async), "its persist mode should not be `async`"),
+        (found.max_messages_per_subject != 1, "it should keep 1 message a subject"),
         (
             found.max_messages > 0 || found.max_bytes > 0 || !found.max_age.is_zero(),
             "it should have no limit on messages, bytes or age",
         ),
         (!found.allow_direct, "it should allow direct gets"),
-        (
-            !found.allow_atomic_publish,
-            "it should allow atomic publishing",
-        ),
+        (!found.allow_atomic_publish, "it should allow atomic publishing"),
         (found.deny_delete, "it should allow deleting messages"),
     ];
     match wrong.into_iter().find(|(is_wrong, _)| *is_wrong) {

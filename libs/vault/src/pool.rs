@@ -40,10 +40,7 @@ impl Pool {
         let (made, ready) = mpsc::channel(POOL_KEYS_MAX);
         let mut task = JoinSet::new();
         task.spawn(refill(keys, wrapping, made));
-        Pool {
-            ready: Mutex::new(ready),
-            _refill: task,
-        }
+        Pool { ready: Mutex::new(ready), _refill: task }
     }
 
     /// A key that nobody else was given.

@@ -63,14 +63,7 @@ impl Vault {
         let wrapping = Arc::new(WrappingKey::new(master.derived("wrap keys v1")));
         let keys = NatsKeys::connect(context, &wrapping).await?;
         let pool = Pool::start(keys.clone(), wrapping.clone());
-        Ok(Vault::new(
-            master,
-            wrapping,
-            Store::Nats {
-                keys: Box::new(keys),
-                pool,
-            },
-        ))
+        Ok(Vault::new(master, wrapping, Store::Nats { keys: Box::new(keys), pool }))
     }
 
     /// Opens a vault whose keys end with the process.
@@ -80,14 +73,7 @@ impl Vault {
     }
 
     fn new(master: MasterKey, wrapping: Arc<WrappingKey>, store: Store) -> Vault {
-        Vault {
-            inner: Arc::new(Inner {
-                master,
-                wrapping,
-                cache: Cache::default(),
-                store,
-            }),
-        }
+        Vault { inner: Arc::new(Inner { master, wrapping, cache: Cache::default(), store }) }
     }
 
     /// A new key, given to nobody else, durable before it is given. Costs no I/O as long as the keys made ahead last.
@@ -130,10 +116,7 @@ impl Vault {
             .ok()
             .and_then(|data| secret.open(sealed.key, &sealed.context, &data))
             .map(Opened::Clear)
-            .ok_or_else(|| Error::DamagedText {
-                key: sealed.key,
-                context: sealed.context.clone(),
-            })
+            .ok_or_else(|| Error::DamagedText { key: sealed.key, context: sealed.context.clone() })
     }
 
     /// Opens many texts, in their order, asking for each key once and for several at a time.
@@ -172,10 +155,7 @@ impl Vault {
 
     /// A hash of the bytes that only this key makes; `None` if the key is gone.
     pub async fn mac(&self, key: KeyId, bytes: &[u8]) -> Result<Option<Token>, Error> {
-        Ok(self
-            .key(key)
-            .await?
-            .map(|secret| Token::from_bytes(secret.mac(bytes))))
+        Ok(self.key(key).await?.map(|secret| Token::from_bytes(secret.mac(bytes))))
     }
 
     /// The key for one of the process's own purposes, the same in every process with this master key.
@@ -201,19 +181,11 @@ impl Vault {
             return Ok(Some(key));
         }
         let unwrap = |wrapped: &[u8]| {
-            self.inner
-                .wrapping
-                .unwrap(id, wrapped)
-                .map(Arc::new)
-                .ok_or(Error::DamagedKey(id))
+            self.inner.wrapping.unwrap(id, wrapped).map(Arc::new).ok_or(Error::DamagedKey(id))
         };
         let key = match &self.inner.store {
             Store::Memory(keys) => keys.get(id).map(|wrapped| unwrap(&wrapped)).transpose()?,
-            Store::Nats { keys, .. } => keys
-                .get(id)
-                .await?
-                .map(|wrapped| unwrap(&wrapped))
-                .transpose()?,
+            Store::Nats { keys, .. } => keys.get(id).await?.map(|wrapped| unwrap(&wrapped)).transpose()?,
         };
         if let Some(key) = &key {
             self.inner.cache.insert(id, key.clone());

@@ -46,80 +46,40 @@ async fn a_text_opens_again(vault: &Vault) {
         assert_eq!(sealed.key, key);
         assert_eq!(sealed.context, format!("{}/text", request()));
         assert!(text.is_empty() || !sealed.data.contains(text));
-        assert_eq!(
-            vault.open(&sealed).await.unwrap(),
-            Opened::Clear(text.to_owned())
-        );
+        assert_eq!(vault.open(&sealed).await.unwrap(), Opened::Clear(text.to_owned()));
     }
     let first = vault.seal(key, request(), "text", "same").await.unwrap();
     let second = vault.seal(key, request(), "text", "same").await.unwrap();
-    assert_ne!(
-        first.data, second.data,
-        "equal texts are not told by their sealed form"
-    );
+    assert_ne!(first.data, second.data, "equal texts are not told by their sealed form");
 }
 
 async fn nothing_about_a_sealed_text_can_be_changed(vault: &Vault) {
     let (key, other) = (vault.fresh().await.unwrap(), vault.fresh().await.unwrap());
-    let sealed = vault
-        .seal(key, request(), "text", "as it was")
-        .await
-        .unwrap();
-    let changed_first = if sealed.data.starts_with('A') {
-        "B"
-    } else {
-        "A"
-    };
+    let sealed = vault.seal(key, request(), "text", "as it was").await.unwrap();
+    let changed_first = if sealed.data.starts_with('A') { "B" } else { "A" };
     let changed = [
-        Sealed {
-            key: other,
-            ..sealed.clone()
-        },
-        Sealed {
-            context: sealed.context.replace("text", "name"),
-            ..sealed.clone()
-        },
-        Sealed {
-            data: format!("{changed_first}{}", &sealed.data[1..]),
-            ..sealed.clone()
-        },
-        Sealed {
-            data: sealed.data[..8].to_owned(),
-            ..sealed.clone()
-        },
-        Sealed {
-            data: "not base64!".to_owned(),
-            ..sealed.clone()
-        },
-        Sealed {
-            data: String::new(),
-            ..sealed.clone()
-        },
+        Sealed { key: other, ..sealed.clone() },
+        Sealed { context: sealed.context.replace("text", "name"), ..sealed.clone() },
+        Sealed { data: format!("{changed_first}{}", &sealed.data[1..]), ..sealed.clone() },
+        Sealed { data: sealed.data[..8].to_owned(), ..sealed.clone() },
+        Sealed { data: "not base64!".to_owned(), ..sealed.clone() },
+        Sealed { data: String::new(), ..sealed.clone() },
     ];
     for changed in changed {
-        assert!(
-            matches!(vault.open(&changed).await, Err(Error::DamagedText { .. })),
-            "{changed:?}"
-        );
+        assert!(matches!(vault.open(&changed).await, Err(Error::DamagedText { .. })), "{changed:?}");
     }
 }
 
 async fn what_an_erased_key_sealed_is_erased(vault: &Vault) {
     let key = vault.fresh().await.unwrap();
-    let sealed = vault
-        .seal(key, request(), "text", "to be forgotten")
-        .await
-        .unwrap();
+    let sealed = vault.seal(key, request(), "text", "to be forgotten").await.unwrap();
     vault.erase(key).await.unwrap();
     vault.erase(key).await.unwrap();
     assert_eq!(vault.open(&sealed).await.unwrap(), Opened::Erased);
     assert!(
         matches!(vault.seal(key, request(), "text", "late").await, Err(Error::Gone(gone)) if gone == key)
     );
-    let never = Sealed {
-        key: KeyId::from_bytes([0; 16]),
-        ..sealed
-    };
+    let never = Sealed { key: KeyId::from_bytes([0; 16]), ..sealed };
     assert_eq!(vault.open(&never).await.unwrap(), Opened::Erased);
 }
 
@@ -130,35 +90,17 @@ async fn many_texts_open_in_their_order(vault: &Vault) {
     }
     let mut sealed = Vec::new();
     for n in 0..120 {
-        let text = vault
-            .seal(
-                keys[n % keys.len()],
-                request(),
-                "text",
-                &format!("text {n}"),
-            )
-            .await
-            .unwrap();
+        let text = vault.seal(keys[n % keys.len()], request(), "text", &format!("text {n}")).await.unwrap();
         sealed.push((text.key, text.context, decode(&text.data)));
     }
     vault.erase(keys[5]).await.unwrap();
     sealed[7].2[30] ^= 1;
-    let texts: Vec<_> = sealed
-        .iter()
-        .map(|(key, context, data)| SealedBytes {
-            key: *key,
-            context,
-            data,
-        })
-        .collect();
+    let texts: Vec<_> =
+        sealed.iter().map(|(key, context, data)| SealedBytes { key: *key, context, data }).collect();
     let opened = vault.open_all(&texts).await.unwrap();
     for (n, opened) in opened.iter().enumerate() {
         let readable = n % keys.len() != 5 && n != 7;
-        let expected = if readable {
-            Opened::Clear(format!("text {n}"))
-        } else {
-            Opened::Erased
-        };
+        let expected = if readable { Opened::Clear(format!("text {n}")) } else { Opened::Erased };
         assert_eq!(*opened, expected, "text {n}");
     }
     assert!(vault.open_all(&[]).await.unwrap().is_empty());
@@ -183,20 +125,12 @@ async fn a_hash_needs_its_key(vault: &Vault) {
 }
 
 fn derived_keys_follow_from_the_purpose(vault: &Vault) {
-    assert_eq!(
-        vault.derived("one"),
-        Vault::in_memory(MasterKey::from_bytes(MASTER)).derived("one")
-    );
+    assert_eq!(vault.derived("one"), Vault::in_memory(MasterKey::from_bytes(MASTER)).derived("one"));
     assert_ne!(vault.derived("one"), vault.derived("two"));
-    assert_ne!(
-        vault.derived("one"),
-        Vault::in_memory(MasterKey::from_bytes([8; 32])).derived("one")
-    );
+    assert_ne!(vault.derived("one"), Vault::in_memory(MasterKey::from_bytes([8; 32])).derived("one"));
 }
 
 fn decode(data: &str) -> Vec<u8> {
     use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD_NO_PAD
-        .decode(data)
-        .unwrap()
+    base64::engine::general_purpose::STANDARD_NO_PAD.decode(data).unwrap()
 }

@@ -39,7 +39,10 @@ pub(crate) async fn inbox(edge: &Edge, request: ListInboxRequest) -> Result<List
     edge.open(ListInboxResponse { suggestions, next_page_token, position }).await
 }
 
-pub(crate) async fn suggestion(edge: &Edge, request: GetSuggestionRequest) -> Result<GetSuggestionResponse, Error> {
+pub(crate) async fn suggestion(
+    edge: &Edge,
+    request: GetSuggestionRequest,
+) -> Result<GetSuggestionResponse, Error> {
     let GetSuggestionRequest { suggestion_id, read } = request;
     let suggestion: SuggestionId = id("suggestion_id", &suggestion_id)?;
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;

@@ -6,11 +6,11 @@ use seva_api::edge::{Asked, Draft, Edge, Written};
 use seva_api::feedback::{self, Capture, SuggestionChange};
 use seva_api::pb::feedback::v1::feedback_service_server::FeedbackService;
 use seva_api::pb::feedback::v1::{
-    AcknowledgeSuggestionRequest, AcknowledgeSuggestionResponse, AdoptSuggestionRequest, AdoptSuggestionResponse,
-    CaptureSuggestionRequest, CaptureSuggestionResponse, DeclineSuggestionRequest, DeclineSuggestionResponse,
-    GetSuggestionCountsRequest, GetSuggestionCountsResponse, GetSuggestionRequest, GetSuggestionResponse,
-    ListInboxRequest, ListInboxResponse, ReportOutcomeRequest, ReportOutcomeResponse, RerouteSuggestionRequest,
-    RerouteSuggestionResponse,
+    AcknowledgeSuggestionRequest, AcknowledgeSuggestionResponse, AdoptSuggestionRequest,
+    AdoptSuggestionResponse, CaptureSuggestionRequest, CaptureSuggestionResponse, DeclineSuggestionRequest,
+    DeclineSuggestionResponse, GetSuggestionCountsRequest, GetSuggestionCountsResponse, GetSuggestionRequest,
+    GetSuggestionResponse, ListInboxRequest, ListInboxResponse, ReportOutcomeRequest, ReportOutcomeResponse,
+    RerouteSuggestionRequest, RerouteSuggestionResponse,
 };
 use seva_api::replayed::{Answered, answered, body};
 use seva_api::status::Error;
@@ -51,7 +51,8 @@ impl FeedbackService for Feedback {
         request: Request<CaptureSuggestionRequest>,
     ) -> Answered<CaptureSuggestionResponse> {
         let draft = Capture::parse(request.get_ref(), self.edge.now())?;
-        let written = self.write("CaptureSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.write("CaptureSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, feedback::captured(&written)?)
     }
 
@@ -60,8 +61,12 @@ impl FeedbackService for Feedback {
         request: Request<AcknowledgeSuggestionRequest>,
     ) -> Answered<AcknowledgeSuggestionResponse> {
         let draft = SuggestionChange::acknowledge(request.get_ref())?;
-        let written = self.write("AcknowledgeSuggestion", &request, &request.get_ref().request_id, &draft).await?;
-        answered(&written, AcknowledgeSuggestionResponse { rev: written.rev, position: written.position.clone() })
+        let written =
+            self.write("AcknowledgeSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        answered(
+            &written,
+            AcknowledgeSuggestionResponse { rev: written.rev, position: written.position.clone() },
+        )
     }
 
     async fn reroute_suggestion(
@@ -69,11 +74,15 @@ impl FeedbackService for Feedback {
         request: Request<RerouteSuggestionRequest>,
     ) -> Answered<RerouteSuggestionResponse> {
         let draft = SuggestionChange::reroute(request.get_ref())?;
-        let written = self.write("RerouteSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.write("RerouteSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, RerouteSuggestionResponse { rev: written.rev, position: written.position.clone() })
     }
 
-    async fn adopt_suggestion(&self, request: Request<AdoptSuggestionRequest>) -> Answered<AdoptSuggestionResponse> {
+    async fn adopt_suggestion(
+        &self,
+        request: Request<AdoptSuggestionRequest>,
+    ) -> Answered<AdoptSuggestionResponse> {
         let draft = SuggestionChange::adopt(request.get_ref())?;
         let written = self.write("AdoptSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, AdoptSuggestionResponse { rev: written.rev, position: written.position.clone() })
@@ -84,11 +93,15 @@ impl FeedbackService for Feedback {
         request: Request<DeclineSuggestionRequest>,
     ) -> Answered<DeclineSuggestionResponse> {
         let draft = SuggestionChange::decline(request.get_ref())?;
-        let written = self.write("DeclineSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.write("DeclineSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, DeclineSuggestionResponse { rev: written.rev, position: written.position.clone() })
     }
 
-    async fn report_outcome(&self, request: Request<ReportOutcomeRequest>) -> Answered<ReportOutcomeResponse> {
+    async fn report_outcome(
+        &self,
+        request: Request<ReportOutcomeRequest>,
+    ) -> Answered<ReportOutcomeResponse> {
         let draft = SuggestionChange::report(request.get_ref())?;
         let written = self.write("ReportOutcome", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ReportOutcomeResponse { rev: written.rev, position: written.position.clone() })
@@ -98,7 +111,10 @@ impl FeedbackService for Feedback {
         Ok(Response::new(reads::inbox(&self.edge, request.into_inner()).await?))
     }
 
-    async fn get_suggestion(&self, request: Request<GetSuggestionRequest>) -> Answered<GetSuggestionResponse> {
+    async fn get_suggestion(
+        &self,
+        request: Request<GetSuggestionRequest>,
+    ) -> Answered<GetSuggestionResponse> {
         Ok(Response::new(reads::suggestion(&self.edge, request.into_inner()).await?))
     }
 

@@ -62,7 +62,8 @@ async fn record(edge: &Edge, position: Position, id: CaseId) -> Result<Arc<Recor
     let stored = stored.ok_or_else(damaged)?;
     let commit = ReadCommit::decode(&stored.bytes, |noun| noun == "case");
     let commit = commit.map_err(|error| Error::Internal(error.into()))?;
-    let record = commit.records().find(|(index, _)| *index == position.index()).map(|(_, record)| Arc::clone(record));
+    let record =
+        commit.records().find(|(index, _)| *index == position.index()).map(|(_, record)| Arc::clone(record));
     record.filter(|record| record.noun == Noun::Case(id)).ok_or_else(damaged)
 }
 
@@ -70,7 +71,8 @@ fn micros(time: &Timestamp) -> Result<i64, Error> {
     if !(0..1_000_000_000).contains(&time.nanos) {
         return Err(Error::malformed("as_of_time", "is not a time: nanos should be 0 to 999999999"));
     }
-    let micros = time.seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(i64::from(time.nanos) / 1_000));
+    let micros =
+        time.seconds.checked_mul(1_000_000).and_then(|s| s.checked_add(i64::from(time.nanos) / 1_000));
     micros.ok_or_else(|| Error::malformed("as_of_time", "is not a time that can be kept"))
 }
 

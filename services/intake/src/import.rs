@@ -43,7 +43,11 @@ fn no_start() -> Error {
 }
 
 /// Writes the rows of a stream until it ends, then closes the import. A row that may do better later ends the stream: rows after it wait.
-async fn rows(import: Arc<Import>, requests: Streaming<ImportInteractionsRequest>, answers: mpsc::Sender<Answer>) {
+async fn rows(
+    import: Arc<Import>,
+    requests: Streaming<ImportInteractionsRequest>,
+    answers: mpsc::Sender<Answer>,
+) {
     let mut count = Count::default();
     let mut before = Turn::first();
     let numbered = requests.enumerate().map(|(n, request)| {
@@ -113,7 +117,9 @@ impl Import {
         let row = match request?.part {
             Some(Part::Row(row)) => row,
             Some(Part::Start(_)) | None => {
-                return Err(Error::malformed("row", "is missing: every message after the first is a row").into());
+                return Err(
+                    Error::malformed("row", "is missing: every message after the first is a row").into()
+                );
             }
         };
         let result = match self.log(&row, turn).await {

@@ -1,8 +1,8 @@
 //! Intake: takes in every contact, and knows every customer and every case.
 
-pub mod read_models;
 mod as_of;
 mod import;
+pub mod read_models;
 mod reads;
 mod rpc;
 

@@ -30,7 +30,10 @@ const BRIEF_ENTRIES_MAX: usize = 5;
 /// How many entries of a list of open cases are looked through at once.
 const LIST_PAGE: usize = 1_000;
 
-pub(crate) async fn identify(edge: &Edge, request: IdentifyCustomerRequest) -> Result<IdentifyCustomerResponse, Error> {
+pub(crate) async fn identify(
+    edge: &Edge,
+    request: IdentifyCustomerRequest,
+) -> Result<IdentifyCustomerResponse, Error> {
     let IdentifyCustomerRequest { identities: given, read } = request;
     let mut fields = Fields::default();
     let given = identities(&mut fields, &given);
@@ -88,7 +91,10 @@ fn entries(edge: &Edge, rows: &[Row]) -> Result<Vec<TimelineEntry>, Error> {
     rows.iter().map(read).collect()
 }
 
-pub(crate) async fn brief(edge: &Edge, request: GetCallerBriefRequest) -> Result<GetCallerBriefResponse, Error> {
+pub(crate) async fn brief(
+    edge: &Edge,
+    request: GetCallerBriefRequest,
+) -> Result<GetCallerBriefResponse, Error> {
     let GetCallerBriefRequest { customer_id, read } = request;
     let id: CustomerId = id("customer_id", &customer_id)?;
     let (people, _) = edge.read(customers::NAME, read.as_ref()).await?;
@@ -120,7 +126,10 @@ pub(crate) async fn case(edge: &Edge, request: GetCaseRequest) -> Result<GetCase
     edge.open(GetCaseResponse { case: Some(found), position }).await
 }
 
-pub(crate) async fn open_cases(edge: &Edge, request: ListOpenCasesRequest) -> Result<ListOpenCasesResponse, Error> {
+pub(crate) async fn open_cases(
+    edge: &Edge,
+    request: ListOpenCasesRequest,
+) -> Result<ListOpenCasesResponse, Error> {
     let ListOpenCasesRequest { kind, channel, page, read } = request;
     let mut fields = Fields::default();
     let kind = fields.known_if_given::<CaseKind>("kind", kind);
@@ -138,7 +147,8 @@ pub(crate) async fn open_cases(edge: &Edge, request: ListOpenCasesRequest) -> Re
         if let Some((last, _)) = some.last() {
             from = [last.as_slice(), &[0]].concat();
         }
-        listed.extend(some.into_iter().filter(|(_, value)| channel.is_none_or(|c| value.first() == Some(&c))));
+        listed
+            .extend(some.into_iter().filter(|(_, value)| channel.is_none_or(|c| value.first() == Some(&c))));
         if is_last {
             break;
         }

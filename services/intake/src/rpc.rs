@@ -51,7 +51,10 @@ impl Intake {
 
 #[tonic::async_trait]
 impl IntakeService for Intake {
-    async fn register_customer(&self, request: Request<RegisterCustomerRequest>) -> Answered<RegisterCustomerResponse> {
+    async fn register_customer(
+        &self,
+        request: Request<RegisterCustomerRequest>,
+    ) -> Answered<RegisterCustomerResponse> {
         let draft = Registration::parse(request.get_ref())?;
         let written = self.write("RegisterCustomer", &request, &request.get_ref().request_id, &draft).await?;
         let customer_id = intake::customer(&written).unwrap_or_default();
@@ -65,11 +68,17 @@ impl IntakeService for Intake {
         answered(&written, AddIdentityResponse { customer_id, position: written.position.clone() })
     }
 
-    async fn identify_customer(&self, request: Request<IdentifyCustomerRequest>) -> Answered<IdentifyCustomerResponse> {
+    async fn identify_customer(
+        &self,
+        request: Request<IdentifyCustomerRequest>,
+    ) -> Answered<IdentifyCustomerResponse> {
         Ok(Response::new(reads::identify(&self.edge, request.into_inner()).await?))
     }
 
-    async fn log_interaction(&self, request: Request<LogInteractionRequest>) -> Answered<LogInteractionResponse> {
+    async fn log_interaction(
+        &self,
+        request: Request<LogInteractionRequest>,
+    ) -> Answered<LogInteractionResponse> {
         let draft = Logging::parse(request.get_ref(), self.edge.now())?;
         let written = self.write("LogInteraction", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, intake::logged(&written)?)
@@ -87,7 +96,10 @@ impl IntakeService for Intake {
         Ok(Response::new(Box::pin(answers)))
     }
 
-    async fn reclassify_case(&self, request: Request<ReclassifyCaseRequest>) -> Answered<ReclassifyCaseResponse> {
+    async fn reclassify_case(
+        &self,
+        request: Request<ReclassifyCaseRequest>,
+    ) -> Answered<ReclassifyCaseResponse> {
         let draft = CaseChange::reclassify(request.get_ref())?;
         let written = self.write("ReclassifyCase", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ReclassifyCaseResponse { rev: written.rev, position: written.position.clone() })
@@ -104,11 +116,15 @@ impl IntakeService for Intake {
         request: Request<ConfirmResolutionRequest>,
     ) -> Answered<ConfirmResolutionResponse> {
         let draft = CaseChange::confirm(request.get_ref())?;
-        let written = self.write("ConfirmResolution", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.write("ConfirmResolution", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ConfirmResolutionResponse { rev: written.rev, position: written.position.clone() })
     }
 
-    async fn reject_resolution(&self, request: Request<RejectResolutionRequest>) -> Answered<RejectResolutionResponse> {
+    async fn reject_resolution(
+        &self,
+        request: Request<RejectResolutionRequest>,
+    ) -> Answered<RejectResolutionResponse> {
         let draft = CaseChange::reject(request.get_ref())?;
         let written = self.write("RejectResolution", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, RejectResolutionResponse { rev: written.rev, position: written.position.clone() })
@@ -124,7 +140,10 @@ impl IntakeService for Intake {
         Ok(Response::new(reads::timeline(&self.edge, request.into_inner()).await?))
     }
 
-    async fn get_caller_brief(&self, request: Request<GetCallerBriefRequest>) -> Answered<GetCallerBriefResponse> {
+    async fn get_caller_brief(
+        &self,
+        request: Request<GetCallerBriefRequest>,
+    ) -> Answered<GetCallerBriefResponse> {
         Ok(Response::new(reads::brief(&self.edge, request.into_inner()).await?))
     }
 
@@ -132,7 +151,10 @@ impl IntakeService for Intake {
         Ok(Response::new(reads::case(&self.edge, request.into_inner()).await?))
     }
 
-    async fn list_open_cases(&self, request: Request<ListOpenCasesRequest>) -> Answered<ListOpenCasesResponse> {
+    async fn list_open_cases(
+        &self,
+        request: Request<ListOpenCasesRequest>,
+    ) -> Answered<ListOpenCasesResponse> {
         Ok(Response::new(reads::open_cases(&self.edge, request.into_inner()).await?))
     }
 }

@@ -30,7 +30,10 @@ impl Policy {
 
 #[tonic::async_trait]
 impl PolicyService for Policy {
-    async fn publish_policy(&self, request: Request<PublishPolicyRequest>) -> Answered<PublishPolicyResponse> {
+    async fn publish_policy(
+        &self,
+        request: Request<PublishPolicyRequest>,
+    ) -> Answered<PublishPolicyResponse> {
         let draft = Publication::parse(request.get_ref())?;
         let caller = actor(request.metadata())?;
         let body = body("PublishPolicy", request.get_ref());

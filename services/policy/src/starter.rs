@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use seva_api::edge::{Asked, Edge};
-use seva_api::policy::Publication;
 use seva_api::pb::policy::v1::PublishPolicyRequest;
+use seva_api::policy::Publication;
 use seva_api::replayed::body;
 use seva_api::status::Error;
 use seva_domain::policy::STARTER;

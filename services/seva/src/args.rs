@@ -172,7 +172,8 @@ pub(crate) struct TimelineArgs {
 
 /// Reads an address and refuses those that other machines can reach: callers are not verified yet.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text.parse().map_err(|_| "an address is written like 127.0.0.1:50051".to_owned())?;
+    let address: SocketAddr =
+        text.parse().map_err(|_| "an address is written like 127.0.0.1:50051".to_owned())?;
     if address.ip().is_loopback() {
         Ok(address)
     } else {

@@ -46,9 +46,13 @@ pub(crate) async fn run(args: CallArgs) -> anyhow::Result<ExitCode> {
 /// Reads `SERVICE/METHOD`; the dots of `SERVICE.METHOD` are not taken apart.
 fn split(text: &str) -> anyhow::Result<(&str, &str)> {
     let parts = text.trim_start_matches('/').split_once('/');
-    parts.filter(|(service, method)| !service.is_empty() && !method.is_empty() && !method.contains('/')).ok_or_else(
-        || failure::usage(format!("`{text}` is no method: write SERVICE/METHOD, such as intake/LogInteraction")),
-    )
+    parts
+        .filter(|(service, method)| !service.is_empty() && !method.is_empty() && !method.contains('/'))
+        .ok_or_else(|| {
+            failure::usage(format!(
+                "`{text}` is no method: write SERVICE/METHOD, such as intake/LogInteraction"
+            ))
+        })
 }
 
 /// Where to call: the address given, else the one of that service in a data folder.
@@ -61,7 +65,10 @@ fn address(args: &CallArgs, service: &str) -> anyhow::Result<String> {
         Some(url) => Ok(url.to_owned()),
         None => {
             let known: Vec<&str> = endpoints.services.keys().map(String::as_str).collect();
-            Err(failure::usage(format!("no running service answers to `{service}`; there are {}", known.join(", "))))
+            Err(failure::usage(format!(
+                "no running service answers to `{service}`; there are {}",
+                known.join(", ")
+            )))
         }
     }
 }
@@ -71,7 +78,10 @@ fn message(method: &MethodDescriptor, given: &str) -> anyhow::Result<DynamicMess
     let mut text = given.to_owned();
     if given == "-" {
         text.clear();
-        std::io::stdin().take(INPUT_BYTES_MAX).read_to_string(&mut text).context("cannot read standard input")?;
+        std::io::stdin()
+            .take(INPUT_BYTES_MAX)
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
     }
     let text = if text.trim().is_empty() { "{}" } else { text.as_str() };
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -197,7 +207,10 @@ mod tests {
         assert_eq!(exit_of(&error), Exit::Usage);
         assert!(failure::explain(&error).contains("Health/Check"), "{error}");
         let nobody = connect::channel("http://127.0.0.1:1").unwrap();
-        assert_eq!(exit_of(&reflect::method(nobody, "health", "Check").await.unwrap_err()), Exit::Unavailable);
+        assert_eq!(
+            exit_of(&reflect::method(nobody, "health", "Check").await.unwrap_err()),
+            Exit::Unavailable
+        );
     }
 
     #[test]
@@ -214,7 +227,9 @@ mod tests {
 
     #[test]
     fn json_becomes_a_request_with_either_spelling_of_a_field() {
-        for text in [r#"{"request_id": "r1", "kind": "CASE_KIND_ENQUIRY"}"#, r#"{"requestId": "r1", "kind": 1}"#] {
+        for text in
+            [r#"{"request_id": "r1", "kind": "CASE_KIND_ENQUIRY"}"#, r#"{"requestId": "r1", "kind": 1}"#]
+        {
             let json = json::dynamic(&message(&log_interaction(), text).unwrap()).unwrap();
             assert_eq!(json, serde_json::json!({"request_id": "r1", "kind": "CASE_KIND_ENQUIRY"}));
         }

@@ -99,7 +99,9 @@ pub(crate) fn request<T>(message: T, actor: &str) -> Request<T> {
 pub(crate) fn check_actor(actor: &str) -> anyhow::Result<()> {
     match seva_domain::values::Actor::parse(actor) {
         Some(_) => Ok(()),
-        None => Err(failure::usage(format!("`{actor}` is no actor: use 1 to 64 of a-z, 0-9, `-`, `_`, `.`, `:`"))),
+        None => {
+            Err(failure::usage(format!("`{actor}` is no actor: use 1 to 64 of a-z, 0-9, `-`, `_`, `.`, `:`")))
+        }
     }
 }
 

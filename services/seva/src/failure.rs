@@ -91,9 +91,12 @@ fn exit_of_code(code: Code) -> Exit {
         Code::Aborted | Code::AlreadyExists | Code::FailedPrecondition => Exit::Conflict,
         Code::PermissionDenied | Code::Unauthenticated => Exit::Denied,
         Code::DeadlineExceeded | Code::ResourceExhausted | Code::Unavailable => Exit::Unavailable,
-        Code::Ok | Code::Cancelled | Code::Unknown | Code::Unimplemented | Code::Internal | Code::DataLoss => {
-            Exit::Error
-        }
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::DataLoss => Exit::Error,
     }
 }
 

@@ -142,7 +142,10 @@ async fn engine_over(engine: JoinHandle<Result<(), EngineError>>) -> anyhow::Res
 /// Starts services. They drain when `shutdown` is cancelled.
 pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Result<Running> {
     if !options.listen.ip().is_loopback() {
-        bail!("{} is not a loopback address: callers are not verified yet, so only this machine may call", options.listen);
+        bail!(
+            "{} is not a loopback address: callers are not verified yet, so only this machine may call",
+            options.listen
+        );
     }
     check_durability(options).await?;
     let stop_engines = CancellationToken::new();
@@ -185,7 +188,8 @@ async fn check_durability(options: &Options) -> anyhow::Result<()> {
         tracing::warn!("durability is relaxed: acknowledged writes may be lost in a power failure");
         return Ok(());
     }
-    let how = "start nats-server with `sync_interval: always` and a monitoring port, or say `--durability relaxed`";
+    let how =
+        "start nats-server with `sync_interval: always` and a monitoring port, or say `--durability relaxed`";
     match sync_always(&options.monitor_url).await {
         Ok(true) => Ok(()),
         Ok(false) => bail!("the log's server acknowledges writes before they are on disk: {how}"),
@@ -245,7 +249,8 @@ impl Part<'_> {
             .add_service(health_service)
             .add_service(reflection::service(&told)?)
             .add_service(reflection::service_v1alpha(&told)?);
-        let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
         let url = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(serve(listener, routes, counters.clone(), shutdown));
         tracing::info!(service = service.name(), url, "listening");

@@ -9,7 +9,8 @@ const FORMS: &str = "`account:ID`, `email:ADDRESS`, `handle:NETWORK/NAME` or `ph
 
 /// Reads an identity written as `kind:value`.
 pub(crate) fn parse(text: &str) -> anyhow::Result<Identity> {
-    let (kind, value) = text.split_once(':').ok_or_else(|| failure::usage(format!("an identity is {FORMS}")))?;
+    let (kind, value) =
+        text.split_once(':').ok_or_else(|| failure::usage(format!("an identity is {FORMS}")))?;
     let kind = match kind {
         "account" => IdentityKind::Account,
         "email" => IdentityKind::Email,

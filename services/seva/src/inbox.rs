@@ -16,8 +16,7 @@ pub(crate) async fn run(args: InboxArgs) -> anyhow::Result<ExitCode> {
     let (suggestions, position) = read(&home, &args.department).await?;
     if args.json {
         let suggestions = json::list("seva.feedback.v1.Suggestion", &suggestions)?;
-        let whole =
-            serde_json::json!({"department": args.department, "suggestions": suggestions, "position": position});
+        let whole = serde_json::json!({"department": args.department, "suggestions": suggestions, "position": position});
         output::print_json(&whole)?;
     } else {
         output::print(&format!("{}: {} waiting, oldest first\n", args.department, suggestions.len()));

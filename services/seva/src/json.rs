@@ -14,7 +14,8 @@ pub(crate) const OPTIONS: SerializeOptions = SerializeOptions::new().use_proto_f
 
 /// A message as JSON; `name` is its full name in `proto/`.
 pub(crate) fn of<M: prost::Message>(name: &str, message: &M) -> anyhow::Result<Value> {
-    let descriptor = POOL.get_message_by_name(name).ok_or_else(|| anyhow::anyhow!("there is no message `{name}`"))?;
+    let descriptor =
+        POOL.get_message_by_name(name).ok_or_else(|| anyhow::anyhow!("there is no message `{name}`"))?;
     dynamic(&DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?)
 }
 
@@ -39,8 +40,12 @@ mod tests {
     #[test]
     fn a_message_is_written_with_the_names_in_proto() {
         let text = Some(Text { value: Some(text::Value::Clear("less plastic".to_owned())) });
-        let suggestion = Suggestion { suggestion_id: "sug_1".to_owned(), text, rev: 2, ..Suggestion::default() };
+        let suggestion =
+            Suggestion { suggestion_id: "sug_1".to_owned(), text, rev: 2, ..Suggestion::default() };
         let json = of("seva.feedback.v1.Suggestion", &suggestion).unwrap();
-        assert_eq!(json, serde_json::json!({"suggestion_id": "sug_1", "text": {"clear": "less plastic"}, "rev": "2"}));
+        assert_eq!(
+            json,
+            serde_json::json!({"suggestion_id": "sug_1", "text": {"clear": "less plastic"}, "rev": "2"})
+        );
     }
 }

@@ -1,59 +1,7 @@
-//! `seva`: runs the services, and the verbs of whoever operates them.
-
-mod args;
-mod call;
-mod connect;
-mod demo;
-mod failure;
-mod identity;
-mod import;
-mod inbox;
-mod json;
-mod output;
-mod reflect;
-mod serve;
-mod show;
-mod status;
-mod timeline;
-mod verify;
+//! `seva`.
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use seva_host::telemetry;
-
-use self::args::{Cli, Verb};
-
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli.verb) {
-        Ok(code) => code,
-        Err(error) => {
-            output::say(&format!("error: {}", failure::explain(&error)));
-            failure::exit_of(&error).into()
-        }
-    }
-}
-
-/// Sets up logging and carries out the verb.
-fn run(verb: Verb) -> anyhow::Result<ExitCode> {
-    // Verbs that people watch talk to them themselves: they log only when asked to.
-    if matches!(verb, Verb::Serve(_)) || std::env::var_os(telemetry::LEVEL).is_some() {
-        telemetry::init(telemetry::Format::Auto)?;
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(dispatch(verb))
-}
-
-async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
-    match verb {
-        Verb::Call(args) => call::run(args).await,
-        Verb::Demo(args) => demo::run(args).await,
-        Verb::Import(args) => import::run(args).await,
-        Verb::Inbox(args) => inbox::run(args).await,
-        Verb::Serve(args) => serve::run(args).await,
-        Verb::Status(args) => status::run(args).await,
-        Verb::Timeline(args) => timeline::run(args).await,
-        Verb::Verify(args) => verify::run(args).await,
-    }
+    seva::main()
 }

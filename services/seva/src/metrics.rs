@@ -27,12 +27,25 @@ impl Gauges {
     /// Makes the numbers known to a registry.
     pub fn register(registry: &mut Registry) -> Gauges {
         let gauges = Gauges::default();
-        let Gauges { backlog_bytes, database_bytes, followed_sequence, read_model_lag_messages, shard_sequence } =
-            gauges.clone();
-        registry.register("backlog_bytes", "Confirmed rows that the database does not hold yet", backlog_bytes);
+        let Gauges {
+            backlog_bytes,
+            database_bytes,
+            followed_sequence,
+            read_model_lag_messages,
+            shard_sequence,
+        } = gauges.clone();
+        registry.register(
+            "backlog_bytes",
+            "Confirmed rows that the database does not hold yet",
+            backlog_bytes,
+        );
         registry.register("database_bytes", "What the database takes on disk", database_bytes);
         registry.register("followed_sequence", "Last message of the log that was read", followed_sequence);
-        registry.register("read_model_lag_messages", "Messages read and not yet folded", read_model_lag_messages);
+        registry.register(
+            "read_model_lag_messages",
+            "Messages read and not yet folded",
+            read_model_lag_messages,
+        );
         registry.register("shard_sequence", "Last commit of the service's own shard", shard_sequence);
         gauges
     }
@@ -54,7 +67,11 @@ impl Gauges {
                 for (name, model) in models {
                     let mut labels = service();
                     labels.push(("read_model", name.to_owned()));
-                    set(&self.read_model_lag_messages, labels, progress.followed.saturating_sub(model.sequence));
+                    set(
+                        &self.read_model_lag_messages,
+                        labels,
+                        progress.followed.saturating_sub(model.sequence),
+                    );
                 }
             }
             tokio::select! {

@@ -170,7 +170,11 @@ mod tests {
         let mut table = Table::new(&["id", "language", "text"]).indented(2);
         for text in ["हल्दी डिब्बे में बिखर गई है। ", "அஞ்சறைப் பெட்டியின் மூடி ", "绿茶和香料 ", "tea 🍵 👩‍👩‍👧 "]
         {
-            table.row(vec!["sug_0123456789abcdef0123456789abcdef".to_owned(), "hi".to_owned(), text.repeat(20)]);
+            table.row(vec![
+                "sug_0123456789abcdef0123456789abcdef".to_owned(),
+                "hi".to_owned(),
+                text.repeat(20),
+            ]);
         }
         for line in table.render().lines() {
             assert!(width(line) <= COLUMNS, "{} columns: {line}", width(line));

@@ -17,7 +17,11 @@ use crate::{connect, failure};
 const FILES_MAX: usize = 256;
 
 /// Finds a method on a server by the names a person would use for it.
-pub(crate) async fn method(channel: Channel, service: &str, method: &str) -> anyhow::Result<MethodDescriptor> {
+pub(crate) async fn method(
+    channel: Channel,
+    service: &str,
+    method: &str,
+) -> anyhow::Result<MethodDescriptor> {
     let mut reflection = Reflection { client: ServerReflectionClient::new(channel) };
     let listed = reflection.services().await?;
     let mut methods = Vec::new();
@@ -30,7 +34,10 @@ pub(crate) async fn method(channel: Channel, service: &str, method: &str) -> any
         methods.extend(found.methods().map(|one| format!("{}/{}", found.name(), one.name())));
     }
     if methods.is_empty() {
-        return Err(failure::usage(format!("there is no service `{service}`; there are {}", listed.join(", "))));
+        return Err(failure::usage(format!(
+            "there is no service `{service}`; there are {}",
+            listed.join(", ")
+        )));
     }
     Err(failure::usage(format!("there is no method `{method}`; there are {}", methods.join(", "))))
 }
@@ -78,7 +85,9 @@ impl Reflection {
     /// The full names of all services, in the server's order.
     async fn services(&mut self) -> anyhow::Result<Vec<String>> {
         match self.ask(MessageRequest::ListServices(String::new())).await? {
-            MessageResponse::ListServicesResponse(list) => Ok(list.service.into_iter().map(|one| one.name).collect()),
+            MessageResponse::ListServicesResponse(list) => {
+                Ok(list.service.into_iter().map(|one| one.name).collect())
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -118,7 +127,9 @@ impl Reflection {
         match self.ask(question).await? {
             MessageResponse::FileDescriptorResponse(found) => {
                 let files = found.file_descriptor_proto.iter();
-                Ok(files.map(|bytes| FileDescriptorProto::decode(bytes.as_slice())).collect::<Result<_, _>>()?)
+                Ok(files
+                    .map(|bytes| FileDescriptorProto::decode(bytes.as_slice()))
+                    .collect::<Result<_, _>>()?)
             }
             other => Err(unexpected(&other)),
         }
@@ -178,7 +189,8 @@ mod tests {
     #[test]
     fn a_name_points_to_the_process_that_serves_it() {
         let urls = [("feedback", "http://127.0.0.1:2"), ("intake", "http://127.0.0.1:1")];
-        let services: BTreeMap<String, String> = urls.map(|(name, url)| (name.to_owned(), url.to_owned())).into();
+        let services: BTreeMap<String, String> =
+            urls.map(|(name, url)| (name.to_owned(), url.to_owned())).into();
         assert_eq!(home_of(&services, "seva.intake.v1.IntakeService"), Some("http://127.0.0.1:1"));
         assert_eq!(home_of(&services, "IntakeService"), Some("http://127.0.0.1:1"));
         assert_eq!(home_of(&services, "feedback"), Some("http://127.0.0.1:2"));

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use seva::house::{self, Durability, Options, system_clock};
 use seva_domain::service::Service;
 use seva_host::endpoints::Endpoints;
 use seva_host::shutdown::Shutdown;
@@ -13,6 +12,7 @@ use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
+use crate::house::{self, Durability, Options, system_clock};
 
 /// The variable that holds the master key where no file does.
 const MASTER_KEY: &str = "SEVA_MASTER_KEY";
@@ -93,7 +93,8 @@ fn services(names: &[String]) -> anyhow::Result<Vec<Service>> {
     let mut services = Vec::new();
     for name in names {
         let known = Service::ALL.map(Service::name).join(", ");
-        let service = Service::parse(name).with_context(|| format!("there is no service `{name}`: take {known}"))?;
+        let service =
+            Service::parse(name).with_context(|| format!("there is no service `{name}`: take {known}"))?;
         if !services.contains(&service) {
             services.push(service);
         }
@@ -114,7 +115,7 @@ pub(crate) async fn start_all(
         monitor_url: monitor_url.to_owned(),
         data: data_dir.join("databases"),
         listen: ([127, 0, 0, 1], 0).into(),
-        master: MasterKey::from_file(&data_dir.join("master.key"))?,
+        master: MasterKey::from_file(data_dir.join("master.key"))?,
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,

@@ -28,7 +28,8 @@ pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
     } else {
         output::print(&services(&answers).render());
         output::print(&format!("\n{}", read_models(&answers).render()));
-        for (name, status) in answers.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().err()?))) {
+        for (name, status) in answers.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().err()?)))
+        {
             output::say(&format!("{name}: {}", failure::explain_status(status)));
         }
     }
@@ -58,8 +59,18 @@ fn as_json(answers: &Answers) -> anyhow::Result<Value> {
 }
 
 fn services(answers: &Answers) -> Table {
-    let heads =
-        ["service", "state", "followed", "reacted", "shard", "decides at", "backlog", "policy", "durability", "reason"];
+    let heads = [
+        "service",
+        "state",
+        "followed",
+        "reacted",
+        "shard",
+        "decides at",
+        "backlog",
+        "policy",
+        "durability",
+        "reason",
+    ];
     let mut table = Table::new(&heads);
     for (name, answer) in answers {
         let mut cells = vec![name.clone()];

@@ -1,12 +1,16 @@
 //! What the bench is asked for.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// How many customers there are when queries are measured for the first time.
-pub(crate) const CUSTOMERS_FEW: u64 = 100_000;
+const CUSTOMERS_FEW: u64 = 100_000;
+
+/// How many there are when they are measured for the last time.
+const CUSTOMERS_MANY: u64 = 1_000_000;
 
 /// Measures Seva beside what its parts can do alone, and prints one table.
 #[derive(Debug, Parser)]
@@ -30,9 +34,9 @@ pub(crate) struct Measures {
     /// How long one measurement lasts [default: 10, with --quick 2].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: Option<u64>,
-    /// How many customers there are when queries are measured for the second time; not with --quick.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(..=20_000_000))]
-    pub(crate) customers: u64,
+    /// How many customers there are when queries are measured for the last time [default: 1000000, with --quick 100000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=20_000_000))]
+    customers: Option<u64>,
     /// How many calls are in flight, one measurement each.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     pub(crate) in_flight: Vec<usize>,
@@ -92,7 +96,12 @@ impl Measures {
 
     /// How many customers there are when queries are measured, time after time.
     pub(crate) fn sizes(&self) -> Vec<u64> {
-        let many = (!self.quick && self.customers > CUSTOMERS_FEW).then_some(self.customers);
-        [Some(CUSTOMERS_FEW), many].into_iter().flatten().collect()
+        let last = self.customers.unwrap_or(if self.quick { CUSTOMERS_FEW } else { CUSTOMERS_MANY });
+        [CUSTOMERS_FEW, last]
+            .into_iter()
+            .filter(|size| *size <= last)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
     }
 }

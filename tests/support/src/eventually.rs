@@ -69,10 +69,7 @@ mod tests {
         for waiting in endless {
             let panic = tokio::spawn(waiting).await.unwrap_err().into_panic();
             let text = panic.downcast_ref::<String>().unwrap();
-            assert!(
-                text.contains("the moon") && text.contains("eventually.rs"),
-                "{text}"
-            );
+            assert!(text.contains("the moon") && text.contains("eventually.rs"), "{text}");
         }
     }
 }

@@ -25,8 +25,7 @@ impl TestNats {
     pub fn addr(&self) -> SocketAddr {
         let url = self.server.url();
         let host = url.strip_prefix("nats://").unwrap_or(&url);
-        host.parse()
-            .unwrap_or_else(|error| panic!("{url} holds no socket address: {error}"))
+        host.parse().unwrap_or_else(|error| panic!("{url} holds no socket address: {error}"))
     }
 }
 
@@ -79,12 +78,7 @@ mod tests {
         let server = nats().await;
         let proxy = Proxy::start(server.addr()).await;
         let mut greeting = [0; 5];
-        TcpStream::connect(proxy.addr())
-            .await
-            .unwrap()
-            .read_exact(&mut greeting)
-            .await
-            .unwrap();
+        TcpStream::connect(proxy.addr()).await.unwrap().read_exact(&mut greeting).await.unwrap();
         assert_eq!(&greeting, b"INFO ");
     }
 }

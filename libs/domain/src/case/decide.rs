@@ -52,7 +52,9 @@ pub struct Log {
 pub enum Rejection {
     #[error("the case does not exist")]
     Absent,
-    #[error("the case belongs to another customer: log this without the case, or with the customer it belongs to")]
+    #[error(
+        "the case belongs to another customer: log this without the case, or with the customer it belongs to"
+    )]
     OfAnotherCustomer,
     #[error("the case is closed: reopen it first")]
     Closed,
@@ -135,7 +137,8 @@ fn log(state: &State, log: &Log) -> Result<Vec<Event>, Rejection> {
         Some(matter) if matter.customer != log.customer => Err(Rejection::OfAnotherCustomer),
         Some(_) => Ok(vec![logged]),
         None => {
-            let opened = Opened { customer: log.customer, kind: log.kind, channel: log.channel, thread: log.thread };
+            let opened =
+                Opened { customer: log.customer, kind: log.kind, channel: log.channel, thread: log.thread };
             Ok(vec![Event::Opened(opened), logged])
         }
     }

@@ -20,7 +20,11 @@ pub fn detect(text: &str) -> Language {
 
 /// As `detect`, for a caller who has the words of the normalised text already.
 pub(super) fn of_words(text: &str, words: &[&str]) -> Language {
-    let tag = if text.is_ascii() { by_words(text, words) } else { by_script(text).or_else(|| by_words(text, words)) };
+    let tag = if text.is_ascii() {
+        by_words(text, words)
+    } else {
+        by_script(text).or_else(|| by_words(text, words))
+    };
     tag.and_then(Language::parse).unwrap_or_else(Language::undetermined)
 }
 
@@ -59,7 +63,8 @@ fn by_script(text: &str) -> Option<&'static str> {
     for c in text.chars() {
         if c.is_ascii_alphabetic() || matches!(c, '\u{00C0}'..='\u{024F}') {
             latin += 1;
-        } else if let Some(script) = SCRIPTS.iter().position(|(first, last, _)| (*first..=*last).contains(&c)) {
+        } else if let Some(script) = SCRIPTS.iter().position(|(first, last, _)| (*first..=*last).contains(&c))
+        {
             letters[script] += 1;
         }
     }

@@ -66,7 +66,11 @@ impl Compiled {
     fn hit(&self, words: &[&str]) -> Option<Hit> {
         let Place { row, phrase } = self.table.first_in(words)?;
         let found = self.rows.get(row)?;
-        Some(Hit { table: self.language.clone(), row: found.id.clone(), phrase: found.phrases.get(phrase)?.clone() })
+        Some(Hit {
+            table: self.language.clone(),
+            row: found.id.clone(),
+            phrase: found.phrases.get(phrase)?.clone(),
+        })
     }
 }
 

@@ -59,7 +59,8 @@ struct First {
 impl Table {
     /// Makes the index of these phrases; empty ones are left out.
     pub(crate) fn index(phrases: impl IntoIterator<Item = (Place, Phrase)>) -> Table {
-        let mut all: Vec<(Place, Phrase)> = phrases.into_iter().filter(|(_, phrase)| !phrase.is_empty()).collect();
+        let mut all: Vec<(Place, Phrase)> =
+            phrases.into_iter().filter(|(_, phrase)| !phrase.is_empty()).collect();
         all.sort_by(|(a, left), (b, right)| left.words[0].cmp(&right.words[0]).then(a.cmp(b)));
         let mut firsts: Vec<First> = Vec::new();
         for (place, phrase) in all {
@@ -94,7 +95,8 @@ impl Table {
             at = longest_beginning(&self.firsts, at, words[start]);
             while let Some(index) = at {
                 let first = &self.firsts[index];
-                let better = first.phrases.iter().take_while(|(place, _)| best.is_none_or(|best| *place < best));
+                let better =
+                    first.phrases.iter().take_while(|(place, _)| best.is_none_or(|best| *place < best));
                 for (place, phrase) in better {
                     if stands_at(phrase, &words[start..], open) {
                         best = Some(*place);

@@ -58,10 +58,16 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Rejection>
             return Ok(events);
         }
         (State::Known(_), Command::Register { .. }) => return Err(Rejection::AlreadyRegistered),
-        (State::Absent, Command::AddIdentities { .. } | Command::JoinKey { .. } | Command::ProposeMerge { .. }) => {
+        (
+            State::Absent,
+            Command::AddIdentities { .. } | Command::JoinKey { .. } | Command::ProposeMerge { .. },
+        ) => {
             return Err(Rejection::NotRegistered);
         }
-        (State::Known(known), Command::AddIdentities { .. } | Command::JoinKey { .. } | Command::ProposeMerge { .. }) => known,
+        (
+            State::Known(known),
+            Command::AddIdentities { .. } | Command::JoinKey { .. } | Command::ProposeMerge { .. },
+        ) => known,
     };
     match command {
         Command::Register { .. } => Err(Rejection::AlreadyRegistered),

@@ -4,9 +4,9 @@
 //! caller is known by and nothing decides, the caller is a person of their own, not yet assigned, and the
 //! others are candidates for a merge that a person decides. Whatever names a customer is sealed under one of the customer's keys.
 
+mod decide;
 mod events;
 mod state;
-mod decide;
 #[cfg(test)]
 mod tests;
 

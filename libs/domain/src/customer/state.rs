@@ -27,12 +27,19 @@ pub struct Known {
 pub fn evolve(state: State, event: &Event) -> State {
     let mut known = match (state, event) {
         (State::Absent, Event::Registered(registered)) => {
-            return State::Known(Known { keys: vec![registered.key], identities: Vec::new(), unassigned: false });
+            return State::Known(Known {
+                keys: vec![registered.key],
+                identities: Vec::new(),
+                unassigned: false,
+            });
         }
         (State::Absent, Event::IdentityAdded(_) | Event::KeyJoined(_) | Event::MergeProposed(_)) => {
             return State::Absent;
         }
-        (State::Known(known), Event::Registered(_) | Event::IdentityAdded(_) | Event::KeyJoined(_) | Event::MergeProposed(_)) => known,
+        (
+            State::Known(known),
+            Event::Registered(_) | Event::IdentityAdded(_) | Event::KeyJoined(_) | Event::MergeProposed(_),
+        ) => known,
     };
     match event {
         Event::Registered(_) => {}

@@ -13,7 +13,9 @@ pub enum Command {
 pub fn decide(state: &State, command: &Command) -> Vec<Event> {
     match (state, command) {
         (State::Absent, Command::Start) => vec![Event::Started(Started {})],
-        (State::Running | State::Closed, Command::Start) | (State::Absent, Command::Close { .. }) => Vec::new(),
+        (State::Running | State::Closed, Command::Start) | (State::Absent, Command::Close { .. }) => {
+            Vec::new()
+        }
         (State::Closed, Command::Close { recorded: 0, .. }) => Vec::new(),
         (State::Running | State::Closed, Command::Close { recorded, already_recorded, refused }) => {
             let (recorded, already_recorded, refused) = (*recorded, *already_recorded, *refused);

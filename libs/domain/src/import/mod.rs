@@ -2,9 +2,9 @@
 //!
 //! What it brings reckons with the time it happened, not with the time it came in. Sending it again under its name starts nothing new.
 
+mod decide;
 mod events;
 mod state;
-mod decide;
 #[cfg(test)]
 mod tests;
 

@@ -176,10 +176,14 @@ impl Routing {
         for (index, table) in self.tables.iter().enumerate() {
             let path = format!("routing.tables[{index}]");
             if !is_table_language(&table.language) {
-                let message = format!("`{}` is neither a language such as `en` nor `{ANY_LANGUAGE}`", table.language);
+                let message =
+                    format!("`{}` is neither a language such as `en` nor `{ANY_LANGUAGE}`", table.language);
                 found.add(format!("{path}.language"), message);
             } else if !languages.insert(&table.language) {
-                found.add(format!("{path}.language"), format!("there is already a table for `{}`", table.language));
+                found.add(
+                    format!("{path}.language"),
+                    format!("there is already a table for `{}`", table.language),
+                );
             }
             table.check(&path, &departments, found);
         }
@@ -232,14 +236,18 @@ impl Table {
                 found.add(format!("{path}.id"), format!("row `{}` is in this table twice", row.id));
             }
             if !departments.contains(row.department.as_str()) {
-                found.add(format!("{path}.department"), format!("there is no department `{}`", row.department));
+                found.add(
+                    format!("{path}.department"),
+                    format!("there is no department `{}`", row.department),
+                );
             }
             found.count(&format!("{path}.phrases"), row.phrases.len(), PHRASES_MAX);
             if row.phrases.is_empty() {
                 found.add(format!("{path}.phrases"), "a row without phrases never fires".to_owned());
             }
             for (phrase, written) in row.phrases.iter().enumerate() {
-                let problem = self.phrase_problem(Place { row: number, phrase }, written, &index, &mut phrases);
+                let problem =
+                    self.phrase_problem(Place { row: number, phrase }, written, &index, &mut phrases);
                 if let Some(message) = problem {
                     found.add(format!("{path}.phrases[{phrase}]"), message);
                 }
@@ -266,12 +274,20 @@ impl Table {
             return Some("holds no letter or digit".to_owned());
         }
         if let Some(first) = seen.get(&phrase.text()) {
-            return Some(format!("is the same as phrase {} of row `{}`", first.phrase, self.rows.get(first.row)?.id));
+            return Some(format!(
+                "is the same as phrase {} of row `{}`",
+                first.phrase,
+                self.rows.get(first.row)?.id
+            ));
         }
         seen.insert(phrase.text(), place);
         let earlier = index.first_within(&phrase).filter(|earlier| earlier.row < place.row)?;
         let row = self.rows.get(earlier.row)?;
-        Some(format!("can never be hit: `{}` of row `{}` is found first", row.phrases.get(earlier.phrase)?, row.id))
+        Some(format!(
+            "can never be hit: `{}` of row `{}` is found first",
+            row.phrases.get(earlier.phrase)?,
+            row.id
+        ))
     }
 }
 
@@ -284,7 +300,8 @@ fn is_star_at_end_of_word(phrase: &str) -> bool {
     let phrase = phrase.trim_end();
     let stem = phrase.strip_suffix('*').unwrap_or(phrase);
     !stem.contains('*')
-        && (stem.len() == phrase.len() || !stem.ends_with(|c: char| c.is_whitespace() || c.is_ascii_punctuation()))
+        && (stem.len() == phrase.len()
+            || !stem.ends_with(|c: char| c.is_whitespace() || c.is_ascii_punctuation()))
 }
 
 fn not_an_id(id: &str) -> String {

@@ -1,6 +1,8 @@
 //! What a policy document must be before it can be published, told as stories.
 
-use super::document::{DOCUMENT_BYTES_MAX, Document, FINDINGS_MAX, PHRASE_CHARS_MAX, PHRASES_MAX, STARTER, TABLES_MAX};
+use super::document::{
+    DOCUMENT_BYTES_MAX, Document, FINDINGS_MAX, PHRASE_CHARS_MAX, PHRASES_MAX, STARTER, TABLES_MAX,
+};
 use crate::values::{Department, Hit};
 
 const HEAD: &str = r#"
@@ -20,8 +22,9 @@ departments = [{ id = "delivery", name = "Delivery" }, { id = "product", name = 
 fn with_rows(rows: &[(&str, &str, &str)]) -> String {
     let mut toml = format!("{HEAD}\n[[routing.tables]]\nlanguage = \"en\"\nrule = \"English.\"\n");
     for (id, department, phrases) in rows {
-        toml +=
-            &format!("[[routing.tables.rows]]\nid = \"{id}\"\ndepartment = \"{department}\"\nphrases = {phrases}\n");
+        toml += &format!(
+            "[[routing.tables.rows]]\nid = \"{id}\"\ndepartment = \"{department}\"\nphrases = {phrases}\n"
+        );
     }
     toml
 }
@@ -131,7 +134,11 @@ fn a_title_and_every_plain_language_rule_must_say_something() {
 
 #[test]
 fn periods_are_between_one_day_and_a_year() {
-    refused(&no_tables().replace("join_within_days = 14", "join_within_days = 0"), "case.join_within_days", "1 to 365");
+    refused(
+        &no_tables().replace("join_within_days = 14", "join_within_days = 0"),
+        "case.join_within_days",
+        "1 to 365",
+    );
     let year_and_a_day = no_tables().replace("confirm_silence_days = 14", "confirm_silence_days = 366");
     refused(&year_and_a_day, "case.confirm_silence_days", "1 to 365");
 }
@@ -145,7 +152,11 @@ fn a_department_has_a_well_formed_id_is_declared_once_and_is_not_triage() {
     let toml = no_tables();
     refused(&toml.replace("id = \"product\"", "id = \"Product!\""), "routing.departments[1].id", "not an id");
     refused(&toml.replace("id = \"product\"", "id = \"delivery\""), "routing.departments[1].id", "twice");
-    refused(&toml.replace("id = \"product\"", "id = \"triage\""), "routing.departments[1].id", "always exists");
+    refused(
+        &toml.replace("id = \"product\"", "id = \"triage\""),
+        "routing.departments[1].id",
+        "always exists",
+    );
 }
 
 #[test]
@@ -168,7 +179,11 @@ fn a_row_has_a_well_formed_id_once_per_table() {
 
 #[test]
 fn a_row_names_a_department_there_is() {
-    refused(&with_rows(&[("late", "logistics", r#"["late"]"#)]), "routing.tables[0].rows[0].department", "logistics");
+    refused(
+        &with_rows(&[("late", "logistics", r#"["late"]"#)]),
+        "routing.tables[0].rows[0].department",
+        "logistics",
+    );
 }
 
 #[test]
@@ -201,16 +216,25 @@ fn a_phrase_beyond_its_length_is_refused() {
 
 #[test]
 fn the_same_phrase_twice_in_a_table_is_refused_however_it_is_written() {
-    let rows = [("late", "delivery", r#"["Café late"]"#), ("slow", "product", r#"["slow", "CAFE\u0301  late!"]"#)];
+    let rows =
+        [("late", "delivery", r#"["Café late"]"#), ("slow", "product", r#"["slow", "CAFE\u0301  late!"]"#)];
     refused(&with_rows(&rows), "routing.tables[0].rows[1].phrases[1]", "same as phrase 0 of row `late`");
-    refused(&with_rows(&[("late", "delivery", r#"["late", "LATE"]"#)]), "routing.tables[0].rows[0].phrases[1]", "same");
+    refused(
+        &with_rows(&[("late", "delivery", r#"["late", "LATE"]"#)]),
+        "routing.tables[0].rows[0].phrases[1]",
+        "same",
+    );
 }
 
 #[test]
 fn a_phrase_that_holds_an_earlier_rows_phrase_can_never_be_hit_and_is_refused() {
     let dead = |earlier: &str, later: &str| {
-        let rows = [("first", "delivery", format!(r#"["{earlier}"]"#)), ("then", "product", format!(r#"["{later}"]"#))];
-        let rows: Vec<(&str, &str, &str)> = rows.iter().map(|(id, to, phrases)| (*id, *to, phrases.as_str())).collect();
+        let rows = [
+            ("first", "delivery", format!(r#"["{earlier}"]"#)),
+            ("then", "product", format!(r#"["{later}"]"#)),
+        ];
+        let rows: Vec<(&str, &str, &str)> =
+            rows.iter().map(|(id, to, phrases)| (*id, *to, phrases.as_str())).collect();
         with_rows(&rows)
     };
     for (earlier, later) in [
@@ -241,7 +265,8 @@ fn a_longer_phrase_may_follow_a_shorter_one_of_the_same_row() {
 fn there_are_limits_on_tables_and_phrases() {
     let tables: String = (0..=TABLES_MAX)
         .map(|n| {
-            let tag: String = [n / 26, n % 26].iter().map(|&n| char::from(b'a' + u8::try_from(n).unwrap())).collect();
+            let tag: String =
+                [n / 26, n % 26].iter().map(|&n| char::from(b'a' + u8::try_from(n).unwrap())).collect();
             format!("[[routing.tables]]\nlanguage = \"x{tag}\"\nrule = \"A table.\"\nrows = []\n")
         })
         .collect();
@@ -254,8 +279,12 @@ fn there_are_limits_on_tables_and_phrases() {
 #[test]
 fn all_that_is_wrong_is_reported_at_once_in_the_documents_order_up_to_a_limit() {
     let toml = with_rows(&[("late", "nowhere", r#"["!"]"#)]).replace("Test policy", "");
-    let paths: Vec<String> = Document::parse(&toml).unwrap_err().into_iter().map(|finding| finding.path).collect();
-    assert_eq!(paths, ["title", "routing.tables[0].rows[0].department", "routing.tables[0].rows[0].phrases[0]"]);
+    let paths: Vec<String> =
+        Document::parse(&toml).unwrap_err().into_iter().map(|finding| finding.path).collect();
+    assert_eq!(
+        paths,
+        ["title", "routing.tables[0].rows[0].department", "routing.tables[0].rows[0].phrases[0]"]
+    );
     let many = format!("[{}]", vec!["\"!\""; FINDINGS_MAX + 50].join(","));
     let findings = Document::parse(&with_rows(&[("late", "delivery", &many)])).unwrap_err();
     assert_eq!(findings.len(), FINDINGS_MAX);

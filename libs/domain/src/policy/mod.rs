@@ -4,11 +4,11 @@
 
 pub mod document;
 
-mod events;
-mod state;
 mod decide;
 #[cfg(test)]
 mod document_tests;
+mod events;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +16,6 @@ pub use decide::{Command, Rejection, decide};
 pub use document::{Document, Finding, STARTER};
 pub use events::*;
 pub use state::{State, evolve};
-
 
 /// A version of the policy, ready to be asked.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,4 +37,3 @@ impl Policy {
         }
     }
 }
-

@@ -1,8 +1,6 @@
 //! What can happen to a suggestion.
 
-use super::{
-    Acknowledged, Adopted, Audience, Captured, Declined, Event, OutcomeReported, Rerouted, State,
-};
+use super::{Acknowledged, Adopted, Audience, Captured, Declined, Event, OutcomeReported, Rerouted, State};
 use crate::values::{Department, Sealed};
 
 /// What a suggestion is told.

@@ -3,10 +3,10 @@
 //! The policy's phrase tables route it the moment it is captured; what no phrase routes waits in triage for a person. It is in one
 //! department's inbox at any moment. The department acknowledges it, adopts or declines it, and whoever gave it is told.
 
-mod events;
-mod state;
 mod decide;
+mod events;
 mod rules;
+mod state;
 #[cfg(test)]
 mod tests;
 

@@ -9,7 +9,8 @@ pub fn rule(fact: &Event, policy: &Policy) -> Vec<Event> {
     match fact {
         Event::Captured(captured) => {
             let hit = captured.classification.hit.clone();
-            let routed = hit.and_then(|hit| policy.document.department(&hit).map(|department| (department, hit)));
+            let routed =
+                hit.and_then(|hit| policy.document.department(&hit).map(|department| (department, hit)));
             let (department, hit) = match routed {
                 Some((department, hit)) => (department, Some(hit)),
                 None => (Department::triage(), None),

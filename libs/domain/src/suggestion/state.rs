@@ -65,7 +65,9 @@ pub fn evolve(state: State, event: &Event) -> State {
             idea.department = rerouted.to.clone();
             State::Waiting(idea)
         }),
-        Event::Adopted(_) | Event::Declined(_) => state.moved(|idea| State::Decided { idea, told: Vec::new() }),
+        Event::Adopted(_) | Event::Declined(_) => {
+            state.moved(|idea| State::Decided { idea, told: Vec::new() })
+        }
         Event::OutcomeReported(reported) => {
             let mut state = state;
             match &mut state {

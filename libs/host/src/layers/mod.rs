@@ -86,16 +86,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy { in_flight_max } => {
-                write!(
-                    f,
-                    "{in_flight_max} requests are being worked on already; try again in a moment"
-                )
+                write!(f, "{in_flight_max} requests are being worked on already; try again in a moment")
             }
             Self::Panicked { reference } => {
-                write!(
-                    f,
-                    "the service failed; report it with the reference {reference}"
-                )
+                write!(f, "the service failed; report it with the reference {reference}")
             }
             Self::TooLate { after_ms } => write!(
                 f,
@@ -127,16 +121,8 @@ pub struct Counters {
 impl Counters {
     /// Adds the counters to `registry`.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "requests_refused_busy",
-            "Requests refused: too many in flight",
-            self.busy.clone(),
-        );
-        registry.register(
-            "requests_panicked",
-            "Requests whose handler panicked",
-            self.panics.clone(),
-        );
+        registry.register("requests_refused_busy", "Requests refused: too many in flight", self.busy.clone());
+        registry.register("requests_panicked", "Requests whose handler panicked", self.panics.clone());
         registry.register(
             "requests_too_late",
             "Requests not answered by their deadline",
@@ -166,12 +152,7 @@ impl Guards {
     /// Makes the layer; refusals are counted in `counters`.
     pub fn new(limits: Limits, counters: Counters) -> Self {
         let in_flight = Arc::new(Semaphore::new(limits.in_flight_max));
-        Self {
-            limits,
-            in_flight,
-            counters,
-            answer: |refusal| Status::from(refusal),
-        }
+        Self { limits, in_flight, counters, answer: |refusal| Status::from(refusal) }
     }
 
     /// Lets `answer` word the refusals, for instance to add error details.
@@ -199,11 +180,7 @@ impl Guards {
         if (self.limits.streams)(request.uri().path()) {
             return asked;
         }
-        Some(
-            asked
-                .unwrap_or(self.limits.deadline_default)
-                .min(self.limits.deadline_max),
-        )
+        Some(asked.unwrap_or(self.limits.deadline_default).min(self.limits.deadline_max))
     }
 }
 
@@ -211,10 +188,7 @@ impl<S> Layer<S> for Guards {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded {
-            inner,
-            guards: self.clone(),
-        }
+        Guarded { inner, guards: self.clone() }
     }
 }
 
@@ -242,20 +216,16 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Answer {
         let Ok(permit) = Arc::clone(&self.guards.in_flight).try_acquire_owned() else {
-            let refusal = Refusal::Busy {
-                in_flight_max: self.guards.limits.in_flight_max,
-            };
+            let refusal = Refusal::Busy { in_flight_max: self.guards.limits.in_flight_max };
             return Box::pin(std::future::ready(Ok(self.guards.refuse(&refusal))));
         };
         let path = request.uri().path().to_owned();
         let allowance = self.guards.allowance(&request);
-        let sleep =
-            allowance.map(|allowance| tokio::time::sleep(before_the_client_gives_up(allowance)));
+        let sleep = allowance.map(|allowance| tokio::time::sleep(before_the_client_gives_up(allowance)));
         if let Some(sleep) = &sleep {
             request.extensions_mut().insert(Deadline(sleep.deadline()));
         }
-        let handling = match std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request)))
-        {
+        let handling = match std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
             Ok(handling) => AssertUnwindSafe(handling).catch_unwind(),
             Err(panic) => {
                 return Box::pin(std::future::ready(Ok(self.guards.panicked(&path, panic))));

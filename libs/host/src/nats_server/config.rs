@@ -46,18 +46,8 @@ impl Config {
     /// Writes the settings, one per line: the server cannot parse several on one line. Gives up
     /// with the path at fault when it is not plain text.
     pub(super) fn text(&self) -> Result<String, PathBuf> {
-        let Self {
-            name,
-            port,
-            monitor_port,
-            sync_always,
-            files,
-        } = self;
-        let (log, pid, store) = (
-            quoted(&files.log)?,
-            quoted(&files.pid)?,
-            quoted(&files.store)?,
-        );
+        let Self { name, port, monitor_port, sync_always, files } = self;
+        let (log, pid, store) = (quoted(&files.log)?, quoted(&files.pid)?, quoted(&files.store)?);
         let sync = if *sync_always { "always" } else { "2m" };
         Ok(format!(
             "server_name: {name}\n\
@@ -78,21 +68,12 @@ impl Config {
 /// Reads the server's name and monitoring address back from a file that [`Config::text`] wrote.
 pub(super) fn identity(text: &str) -> Option<(&str, String)> {
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
-    Some((
-        value("server_name: ")?,
-        format!("http://{}", value("http: ")?),
-    ))
+    Some((value("server_name: ")?, format!("http://{}", value("http: ")?)))
 }
 
 fn quoted(path: &Path) -> Result<String, PathBuf> {
-    let text = path
-        .to_str()
-        .filter(|text| !text.contains(['\n', '\r']))
-        .ok_or_else(|| path.to_owned())?;
-    Ok(format!(
-        "\"{}\"",
-        text.replace('\\', "\\\\").replace('"', "\\\"")
-    ))
+    let text = path.to_str().filter(|text| !text.contains(['\n', '\r'])).ok_or_else(|| path.to_owned())?;
+    Ok(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 
 #[cfg(test)]
@@ -129,20 +110,14 @@ jetstream {
     #[test]
     fn odd_folder_names_are_quoted() {
         let text = config("/da ta/\"q\"\\").text().unwrap();
-        assert!(
-            text.contains(r#"store_dir: "/da ta/\"q\"\\/store""#),
-            "{text}"
-        );
+        assert!(text.contains(r#"store_dir: "/da ta/\"q\"\\/store""#), "{text}");
         assert!(config("/new\nline").text().is_err());
     }
 
     #[test]
     fn a_written_config_tells_whose_it_is() {
         let text = config("/data").text().unwrap();
-        assert_eq!(
-            identity(&text),
-            Some(("seva-1", "http://127.0.0.1:18222".to_owned()))
-        );
+        assert_eq!(identity(&text), Some(("seva-1", "http://127.0.0.1:18222".to_owned())));
         assert_eq!(identity("listen: 1"), None);
     }
 }

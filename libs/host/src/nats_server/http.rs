@@ -57,9 +57,7 @@ pub(crate) async fn get(base: &str, path: &str) -> Result<Answer, Error> {
         .strip_prefix("http://")
         .map(|rest| rest.trim_end_matches('/'))
         .filter(|host| !host.is_empty() && !host.contains(['/', '\r', '\n', ' ']))
-        .ok_or_else(|| Error::Address {
-            url: base.to_owned(),
-        })?;
+        .ok_or_else(|| Error::Address { url: base.to_owned() })?;
     let url = format!("http://{host}{path}");
     match tokio::time::timeout(PATIENCE, exchange(host, path)).await {
         Err(_elapsed) => Err(Error::Slow { url }),
@@ -74,10 +72,7 @@ async fn exchange(host: &str, path: &str) -> io::Result<Vec<u8>> {
     let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut bytes = Vec::new();
-    stream
-        .take(ANSWER_BYTES_MAX)
-        .read_to_end(&mut bytes)
-        .await?;
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await?;
     Ok(bytes)
 }
 
@@ -85,13 +80,8 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut words = head.lines().next()?.split(' ');
-    words
-        .next()
-        .filter(|version| version.starts_with("HTTP/1."))?;
-    Some(Answer {
-        status: words.next()?.parse().ok()?,
-        body: body.to_owned(),
-    })
+    words.next().filter(|version| version.starts_with("HTTP/1."))?;
+    Some(Answer { status: words.next()?.parse().ok()?, body: body.to_owned() })
 }
 
 #[cfg(test)]

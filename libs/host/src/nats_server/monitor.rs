@@ -19,9 +19,7 @@ pub enum Error {
     #[error(transparent)]
     Http(#[from] http::Error),
     /// The page answered with a failure.
-    #[error(
-        "{monitor_url}/varz answered with status {status}; check that it belongs to a nats-server"
-    )]
+    #[error("{monitor_url}/varz answered with status {status}; check that it belongs to a nats-server")]
     Status {
         /// The monitoring address.
         monitor_url: String,
@@ -65,9 +63,7 @@ pub async fn sync_always(monitor_url: &str) -> Result<bool, Error> {
     let config = varz(monitor_url).await?.jetstream.config;
     config
         .map(|config| config.sync_always)
-        .ok_or_else(|| Error::NoJetStream {
-            monitor_url: monitor_url.to_owned(),
-        })
+        .ok_or_else(|| Error::NoJetStream { monitor_url: monitor_url.to_owned() })
 }
 
 /// Returns the name of the server that answers at `monitor_url`.
@@ -77,25 +73,15 @@ pub(super) async fn server_name(monitor_url: &str) -> Result<String, Error> {
 
 /// Says whether the server called `name` answers at `monitor_url` and is ready for clients.
 pub(super) async fn is_ready(monitor_url: &str, name: &str) -> bool {
-    let healthy = http::get(monitor_url, "/healthz")
-        .await
-        .is_ok_and(|answer| answer.status == 200);
-    healthy
-        && server_name(monitor_url)
-            .await
-            .is_ok_and(|found| found == name)
+    let healthy = http::get(monitor_url, "/healthz").await.is_ok_and(|answer| answer.status == 200);
+    healthy && server_name(monitor_url).await.is_ok_and(|found| found == name)
 }
 
 async fn varz(monitor_url: &str) -> Result<Varz, Error> {
     let answer = http::get(monitor_url, "/varz").await?;
     if answer.status != 200 {
-        return Err(Error::Status {
-            monitor_url: monitor_url.to_owned(),
-            status: answer.status,
-        });
+        return Err(Error::Status { monitor_url: monitor_url.to_owned(), status: answer.status });
     }
-    serde_json::from_str(&answer.body).map_err(|source| Error::Unreadable {
-        monitor_url: monitor_url.to_owned(),
-        source,
-    })
+    serde_json::from_str(&answer.body)
+        .map_err(|source| Error::Unreadable { monitor_url: monitor_url.to_owned(), source })
 }

@@ -42,16 +42,10 @@ pub(super) async fn end(files: &Files) {
 }
 
 async fn runs(monitor_url: &str, name: &str) -> bool {
-    monitor::server_name(monitor_url)
-        .await
-        .is_ok_and(|found| found == name)
+    monitor::server_name(monitor_url).await.is_ok_and(|found| found == name)
 }
 
 fn pid(files: &Files) -> Option<Pid> {
-    let number: i32 = std::fs::read_to_string(&files.pid)
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let number: i32 = std::fs::read_to_string(&files.pid).ok()?.trim().parse().ok()?;
     Pid::from_raw(number).filter(|_| number > 1)
 }

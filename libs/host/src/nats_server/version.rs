@@ -10,29 +10,19 @@ pub(super) struct Version {
 }
 
 /// The oldest version that syncs as promised; it is also the one that is fetched.
-pub(super) const FLOOR: Version = Version {
-    numbers: [2, 15, 1],
-    preliminary: false,
-};
+pub(super) const FLOOR: Version = Version { numbers: [2, 15, 1], preliminary: false };
 
 impl Version {
     /// Reads what `nats-server --version` prints, as `nats-server: v2.15.1`.
     pub(super) fn parse(printed: &str) -> Option<Self> {
-        let text = printed
-            .trim()
-            .strip_prefix("nats-server:")?
-            .trim()
-            .trim_start_matches('v');
+        let text = printed.trim().strip_prefix("nats-server:")?.trim().trim_start_matches('v');
         let (release, preliminary) = match text.split_once(['-', '+']) {
             Some((release, _)) => (release, text.contains('-')),
             None => (text, false),
         };
         let mut parts = release.split('.').map(|part| part.parse().ok());
         let numbers = [parts.next()??, parts.next()??, parts.next()??];
-        parts.next().is_none().then_some(Self {
-            numbers,
-            preliminary,
-        })
+        parts.next().is_none().then_some(Self { numbers, preliminary })
     }
 
     /// Says whether this version has everything Seva relies on.
@@ -44,15 +34,7 @@ impl Version {
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [major, minor, patch] = self.numbers;
-        write!(
-            f,
-            "{major}.{minor}.{patch}{}",
-            if self.preliminary {
-                " (preliminary)"
-            } else {
-                ""
-            }
-        )
+        write!(f, "{major}.{minor}.{patch}{}", if self.preliminary { " (preliminary)" } else { "" })
     }
 }
 
@@ -71,11 +53,7 @@ mod tests {
             ("nats-server: v2.15.0", false),
             ("nats-server: v2.9.10", false),
         ] {
-            assert_eq!(
-                Version::parse(printed).map(Version::is_enough),
-                Some(enough),
-                "{printed}"
-            );
+            assert_eq!(Version::parse(printed).map(Version::is_enough), Some(enough), "{printed}");
         }
     }
 

@@ -32,12 +32,7 @@ async fn messages(context: &Context) -> u64 {
 async fn messages_become(server: &TestNats, expected: u64) {
     let context = context(&server.url()).await;
     let look = || async { (messages(&context).await == expected).then_some(()) };
-    eventually(
-        &format!("{expected} messages in the stream"),
-        Duration::from_secs(10),
-        look,
-    )
-    .await;
+    eventually(&format!("{expected} messages in the stream"), Duration::from_secs(10), look).await;
 }
 
 #[tokio::test]
@@ -48,14 +43,8 @@ async fn another_process_opens_what_one_sealed() {
     let sealed = one.seal(key, request(), "text", "shared").await.unwrap();
 
     let other = connect(&server.url(), MASTER).await.unwrap();
-    assert_eq!(
-        other.open(&sealed).await.unwrap(),
-        Opened::Clear("shared".to_owned())
-    );
-    assert_eq!(
-        other.mac(key, b"body").await.unwrap(),
-        one.mac(key, b"body").await.unwrap()
-    );
+    assert_eq!(other.open(&sealed).await.unwrap(), Opened::Clear("shared".to_owned()));
+    assert_eq!(other.mac(key, b"body").await.unwrap(), one.mac(key, b"body").await.unwrap());
     assert_ne!(other.fresh().await.unwrap(), key);
 }
 
@@ -64,10 +53,7 @@ async fn another_master_key_is_refused() {
     let server = seva_support::nats().await;
     let url = server.url();
     let (first, second) = tokio::join!(connect(&url, MASTER), connect(&url, MASTER));
-    assert!(
-        first.is_ok() && second.is_ok(),
-        "two that start at once agree"
-    );
+    assert!(first.is_ok() && second.is_ok(), "two that start at once agree");
     let error = connect(&url, [8; 32]).await.err().unwrap();
     assert!(matches!(error, Error::WrongMasterKey), "{error}");
     connect(&url, MASTER).await.unwrap();
@@ -91,11 +77,7 @@ async fn a_stream_that_would_lose_keys_is_refused() {
         max_messages_per_subject: 1,
         ..Default::default()
     };
-    context(&server.url())
-        .await
-        .create_stream(config)
-        .await
-        .unwrap();
+    context(&server.url()).await.create_stream(config).await.unwrap();
     let error = connect(&server.url(), MASTER).await.err().unwrap();
     assert!(matches!(error, Error::Misconfigured(_)), "{error}");
 }
@@ -117,33 +99,16 @@ async fn keys_are_made_ahead_in_slabs() {
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_an_error_and_nothing_is_called_erased() {
     let mut server = seva_support::nats().await;
-    let (one, other) = (
-        connect(&server.url(), MASTER).await.unwrap(),
-        connect(&server.url(), MASTER).await.unwrap(),
-    );
+    let (one, other) =
+        (connect(&server.url(), MASTER).await.unwrap(), connect(&server.url(), MASTER).await.unwrap());
     let key = one.fresh().await.unwrap();
-    let sealed = one
-        .seal(key, request(), "text", "still there")
-        .await
-        .unwrap();
+    let sealed = one.seal(key, request(), "text", "still there").await.unwrap();
     server.kill9().await.unwrap();
 
-    assert!(
-        one.seal(key, request(), "text", "no I/O").await.is_ok(),
-        "under a key used lately"
-    );
-    assert_eq!(
-        one.open(&sealed).await.unwrap(),
-        Opened::Clear("still there".to_owned())
-    );
-    assert!(matches!(
-        other.open(&sealed).await,
-        Err(Error::Unavailable(_))
-    ));
-    assert!(matches!(
-        other.mac(key, b"body").await,
-        Err(Error::Unavailable(_))
-    ));
+    assert!(one.seal(key, request(), "text", "no I/O").await.is_ok(), "under a key used lately");
+    assert_eq!(one.open(&sealed).await.unwrap(), Opened::Clear("still there".to_owned()));
+    assert!(matches!(other.open(&sealed).await, Err(Error::Unavailable(_))));
+    assert!(matches!(other.mac(key, b"body").await, Err(Error::Unavailable(_))));
 
     server.restart().await.unwrap();
     let look = || async { other.open(&sealed).await.ok() };
@@ -165,16 +130,10 @@ async fn the_pool_fills_again_after_the_store_was_away() {
         "nothing is given out that is not stored"
     );
     server.restart().await.unwrap();
-    let key = eventually("a key", Duration::from_secs(30), || async {
-        vault.fresh().await.ok()
-    })
-    .await;
+    let key = eventually("a key", Duration::from_secs(30), || async { vault.fresh().await.ok() }).await;
     let sealed = vault.seal(key, request(), "text", "stored").await.unwrap();
     let other = connect(&server.url(), MASTER).await.unwrap();
-    assert_eq!(
-        other.open(&sealed).await.unwrap(),
-        Opened::Clear("stored".to_owned())
-    );
+    assert_eq!(other.open(&sealed).await.unwrap(), Opened::Clear("stored".to_owned()));
 }
 
 #[tokio::test]
@@ -183,20 +142,9 @@ async fn an_erased_key_is_nowhere_on_disk() {
     let vault = connect(&server.url(), MASTER).await.unwrap();
     let key = vault.fresh().await.unwrap();
     let subject = format!("seva.key.{}", key.to_string().trim_start_matches("key_"));
-    let stream = context(&server.url())
-        .await
-        .get_stream("SEVA_KEYS")
-        .await
-        .unwrap();
-    let wrapped = stream
-        .direct_get_last_for_subject(subject.as_str())
-        .await
-        .unwrap()
-        .payload;
-    assert!(
-        is_below(server.folder(), &wrapped),
-        "the search finds what is there"
-    );
+    let stream = context(&server.url()).await.get_stream("SEVA_KEYS").await.unwrap();
+    let wrapped = stream.direct_get_last_for_subject(subject.as_str()).await.unwrap().payload;
+    assert!(is_below(server.folder(), &wrapped), "the search finds what is there");
 
     vault.erase(key).await.unwrap();
     server.stop().await.unwrap();
@@ -204,10 +152,7 @@ async fn an_erased_key_is_nowhere_on_disk() {
     server.restart().await.unwrap();
     let sealed = Vault::in_memory(MasterKey::from_bytes(MASTER));
     let of_nobody = sealed.fresh().await.unwrap();
-    let mut sealed = sealed
-        .seal(of_nobody, request(), "text", "anything")
-        .await
-        .unwrap();
+    let mut sealed = sealed.seal(of_nobody, request(), "text", "anything").await.unwrap();
     sealed.key = key;
     let other = connect(&server.url(), MASTER).await.unwrap();
     assert_eq!(other.open(&sealed).await.unwrap(), Opened::Erased);

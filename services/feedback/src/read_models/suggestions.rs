@@ -34,7 +34,8 @@ impl ReadModel for Suggestions {
         let before: Option<Suggestion> = rows.get(&suggestion_key(id))?;
         expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;
         let row = apply(before.clone().unwrap_or_default(), record, id);
-        let (listed_before, listed_after) = (before.as_ref().and_then(|b| inbox_key(b, id)), inbox_key(&row, id));
+        let (listed_before, listed_after) =
+            (before.as_ref().and_then(|b| inbox_key(b, id)), inbox_key(&row, id));
         if listed_before != listed_after {
             listed_before.into_iter().for_each(|key| rows.remove(key));
             listed_after.into_iter().for_each(|key| rows.put_bytes(key, Vec::new()));
@@ -62,13 +63,16 @@ pub fn inbox_prefix(department: &str) -> Vec<u8> {
 fn inbox_key(row: &Suggestion, id: SuggestionId) -> Option<Vec<u8>> {
     match SuggestionPhase::try_from(row.phase) {
         Ok(SuggestionPhase::Waiting | SuggestionPhase::Acknowledged) => {
-            let at = row.captured_at.as_ref().map_or(0, |at| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000);
+            let at =
+                row.captured_at.as_ref().map_or(0, |at| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000);
             let mut key = inbox_prefix(&row.department);
             key.extend((at ^ i64::MIN).to_be_bytes());
             key.extend(id.bytes());
             Some(key)
         }
-        Ok(SuggestionPhase::Adopted | SuggestionPhase::Declined | SuggestionPhase::Unspecified) | Err(_) => None,
+        Ok(SuggestionPhase::Adopted | SuggestionPhase::Declined | SuggestionPhase::Unspecified) | Err(_) => {
+            None
+        }
     }
 }
 
@@ -130,7 +134,8 @@ fn apply_event<'a>(row: &mut Suggestion, event: &'a SuggestionEvent, record: &Re
             let hit = routed.hit.clone();
             let (table, line, phrase) = hit.map(|hit| (hit.table, hit.row, hit.phrase)).unwrap_or_default();
             let department = row.department.clone();
-            row.routing = Some(Routing { department, policy_version: routed.policy, table, row: line, phrase });
+            row.routing =
+                Some(Routing { department, policy_version: routed.policy, table, row: line, phrase });
             None
         }
         SuggestionEvent::Acknowledged(_) => {

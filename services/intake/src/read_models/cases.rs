@@ -82,7 +82,8 @@ pub(crate) fn at_key(at: At) -> [u8; 8] {
 }
 
 fn list_keys(row: &Case, id: CaseId) -> Vec<Vec<u8>> {
-    let is_unfinished = row.phase == i32::from(CasePhase::Open) || row.phase == i32::from(CasePhase::Resolved);
+    let is_unfinished =
+        row.phase == i32::from(CasePhase::Open) || row.phase == i32::from(CasePhase::Resolved);
     let Ok(customer) = row.customer_id.parse::<CustomerId>() else { return Vec::new() };
     if !is_unfinished {
         return Vec::new();

@@ -56,9 +56,8 @@ pub(crate) fn position_of(key: &[u8]) -> Option<Position> {
 }
 
 fn what(event: &CaseEvent, is_opening: bool) -> Option<What> {
-    let step = |note: Option<Text>| {
-        Some(What::Step(CaseStep { event_type: event.wire_type().to_owned(), note }))
-    };
+    let step =
+        |note: Option<Text>| Some(What::Step(CaseStep { event_type: event.wire_type().to_owned(), note }));
     match event {
         CaseEvent::InteractionLogged(logged) => Some(What::Interaction(InteractionEntry {
             interaction_id: logged.interaction.to_string(),

@@ -11,14 +11,20 @@ use crate::{failure, inbox};
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Looks through all inboxes until the suggestion is there, for at most so long.
-pub(crate) async fn suggestion_of(home: &Home, interaction_id: &str, patience: Duration) -> anyhow::Result<String> {
+pub(crate) async fn suggestion_of(
+    home: &Home,
+    interaction_id: &str,
+    patience: Duration,
+) -> anyhow::Result<String> {
     let until = Instant::now() + patience;
     loop {
         if let Some(found) = look(home, interaction_id).await? {
             return Ok(found);
         }
         if Instant::now() >= until {
-            return Err(failure::unavailable(format!("no inbox shows a suggestion from {interaction_id} yet")));
+            return Err(failure::unavailable(format!(
+                "no inbox shows a suggestion from {interaction_id} yet"
+            )));
         }
         tokio::time::sleep(PAUSE).await;
     }

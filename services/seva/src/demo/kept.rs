@@ -28,8 +28,10 @@ impl Kept {
     pub(crate) fn open(dir: &Path, now: Timestamp) -> anyhow::Result<Kept> {
         let path = dir.join("demo.toml");
         if path.exists() {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let content = toml::from_str(&text).with_context(|| format!("{} is not the demo's", path.display()))?;
+            let text =
+                std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let content =
+                toml::from_str(&text).with_context(|| format!("{} is not the demo's", path.display()))?;
             return Ok(Kept { path, content });
         }
         let kept = Kept { path, content: Content { started_at: now, suggestions: BTreeMap::new() } };

@@ -96,7 +96,10 @@ async fn with_log(
     match outcome {
         true => Ok(ExitCode::SUCCESS),
         false => {
-            output::say(&format!("Stopped before the end; `demo --data {}` goes on from here.", dir.display()));
+            output::say(&format!(
+                "Stopped before the end; `demo --data {}` goes on from here.",
+                dir.display()
+            ));
             Ok(Exit::Partial.into())
         }
     }
@@ -151,7 +154,11 @@ fn folder(given: Option<&Path>) -> anyhow::Result<PathBuf> {
             std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
             Ok(std::path::absolute(dir)?)
         }
-        None => Ok(tempfile::Builder::new().prefix("seva-demo-").tempdir().context("cannot make a folder")?.keep()),
+        None => Ok(tempfile::Builder::new()
+            .prefix("seva-demo-")
+            .tempdir()
+            .context("cannot make a folder")?
+            .keep()),
     }
 }
 

@@ -11,8 +11,9 @@ use seva_api::pb::feedback::v1::{
 };
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::intake::v1::{
-    AddIdentityRequest, ConfirmResolutionRequest, Direction, Identity, LogInteractionRequest, LogInteractionResponse,
-    ReclassifyCaseRequest, RegisterCustomerRequest, RejectResolutionRequest, ReopenCaseRequest, ResolveCaseRequest,
+    AddIdentityRequest, ConfirmResolutionRequest, Direction, Identity, LogInteractionRequest,
+    LogInteractionResponse, ReclassifyCaseRequest, RegisterCustomerRequest, RejectResolutionRequest,
+    ReopenCaseRequest, ResolveCaseRequest,
 };
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status};
@@ -138,15 +139,25 @@ impl<'a> Player<'a> {
             name: person.name.clone(),
         };
         let intake = self.intake.clone();
-        let answer = self.send(step, message, async |request| intake.clone().register_customer(request).await).await?;
+        let answer =
+            self.send(step, message, async |request| intake.clone().register_customer(request).await).await?;
         self.customers.insert(who, answer.customer_id);
         Ok(())
     }
 
-    async fn add_identity(&mut self, step: &'a Step, who: &'a str, identity: &Identity) -> anyhow::Result<()> {
-        let customer_id = self.customers.get(who).cloned().with_context(|| format!("`{who}` has not come yet"))?;
-        let message =
-            AddIdentityRequest { request_id: request_id(step), customer_id, identity: Some(identity.clone()) };
+    async fn add_identity(
+        &mut self,
+        step: &'a Step,
+        who: &'a str,
+        identity: &Identity,
+    ) -> anyhow::Result<()> {
+        let customer_id =
+            self.customers.get(who).cloned().with_context(|| format!("`{who}` has not come yet"))?;
+        let message = AddIdentityRequest {
+            request_id: request_id(step),
+            customer_id,
+            identity: Some(identity.clone()),
+        };
         let intake = self.intake.clone();
         self.send(step, message, async |request| intake.clone().add_identity(request).await).await?;
         self.added.entry(who).or_default().push(identity.clone());
@@ -155,7 +166,8 @@ impl<'a> Player<'a> {
 
     async fn say(&mut self, step: &'a Step, saying: &'a Saying) -> anyhow::Result<()> {
         let person = saying.who.as_deref().map(|who| self.week.person(who)).transpose()?;
-        let added = saying.who.as_deref().and_then(|who| self.added.get(who)).map(Vec::as_slice).unwrap_or_default();
+        let added =
+            saying.who.as_deref().and_then(|who| self.added.get(who)).map(Vec::as_slice).unwrap_or_default();
         let case_id = match &saying.case {
             Some(case) => self.said(case)?.answer.case_id.clone(),
             None => String::new(),
@@ -203,7 +215,11 @@ impl<'a> Player<'a> {
         self.log(step, message).await.map(|_| ())
     }
 
-    async fn log(&mut self, step: &Step, message: LogInteractionRequest) -> anyhow::Result<LogInteractionResponse> {
+    async fn log(
+        &mut self,
+        step: &Step,
+        message: LogInteractionRequest,
+    ) -> anyhow::Result<LogInteractionResponse> {
         let intake = self.intake.clone();
         self.send(step, message, async |request| intake.clone().log_interaction(request).await).await
     }
@@ -219,8 +235,9 @@ impl<'a> Player<'a> {
             occurred_at: Some(self.occurred(*at)?),
         };
         let feedback = self.feedback.clone();
-        let answer =
-            self.send(step, message, async |request| feedback.clone().capture_suggestion(request).await).await?;
+        let answer = self
+            .send(step, message, async |request| feedback.clone().capture_suggestion(request).await)
+            .await?;
         self.captured.insert(&step.id, answer.suggestion_id);
         Ok(())
     }
@@ -230,16 +247,20 @@ impl<'a> Player<'a> {
         let (request_id, expected_rev, intake) = (request_id(step), None, self.intake.clone());
         match &step.what {
             What::Resolve { text, .. } => {
-                let message = ResolveCaseRequest { request_id, case_id, resolution: text.clone(), expected_rev };
+                let message =
+                    ResolveCaseRequest { request_id, case_id, resolution: text.clone(), expected_rev };
                 self.send(step, message, async |request| intake.clone().resolve_case(request).await).await?;
             }
             What::Confirm { .. } => {
                 let message = ConfirmResolutionRequest { request_id, case_id, expected_rev };
-                self.send(step, message, async |request| intake.clone().confirm_resolution(request).await).await?;
+                self.send(step, message, async |request| intake.clone().confirm_resolution(request).await)
+                    .await?;
             }
             What::Reject { text, .. } => {
-                let message = RejectResolutionRequest { request_id, case_id, reason: text.clone(), expected_rev };
-                self.send(step, message, async |request| intake.clone().reject_resolution(request).await).await?;
+                let message =
+                    RejectResolutionRequest { request_id, case_id, reason: text.clone(), expected_rev };
+                self.send(step, message, async |request| intake.clone().reject_resolution(request).await)
+                    .await?;
             }
             What::Reopen { text, .. } => {
                 let message = ReopenCaseRequest { request_id, case_id, reason: text.clone(), expected_rev };
@@ -248,7 +269,8 @@ impl<'a> Player<'a> {
             What::Reclassify { kind, text, .. } => {
                 let (kind, reason) = ((*kind).into(), text.clone());
                 let message = ReclassifyCaseRequest { request_id, case_id, kind, reason, expected_rev };
-                self.send(step, message, async |request| intake.clone().reclassify_case(request).await).await?;
+                self.send(step, message, async |request| intake.clone().reclassify_case(request).await)
+                    .await?;
             }
             other => anyhow::bail!("`{}` is nothing that happens to a case", other.verb()),
         }
@@ -261,27 +283,40 @@ impl<'a> Player<'a> {
         match &step.what {
             What::Acknowledge { .. } => {
                 let message = AcknowledgeSuggestionRequest { request_id, suggestion_id, expected_rev };
-                self.send(step, message, async |request| feedback.clone().acknowledge_suggestion(request).await)
-                    .await?;
+                self.send(step, message, async |request| {
+                    feedback.clone().acknowledge_suggestion(request).await
+                })
+                .await?;
             }
             What::Reroute { department, text, .. } => {
                 let (department, reason) = (department.clone(), text.clone());
-                let message = RerouteSuggestionRequest { request_id, suggestion_id, department, reason, expected_rev };
-                self.send(step, message, async |request| feedback.clone().reroute_suggestion(request).await).await?;
+                let message =
+                    RerouteSuggestionRequest { request_id, suggestion_id, department, reason, expected_rev };
+                self.send(step, message, async |request| feedback.clone().reroute_suggestion(request).await)
+                    .await?;
             }
             What::Adopt { text, .. } => {
-                let message = AdoptSuggestionRequest { request_id, suggestion_id, plan: text.clone(), expected_rev };
-                self.send(step, message, async |request| feedback.clone().adopt_suggestion(request).await).await?;
+                let message =
+                    AdoptSuggestionRequest { request_id, suggestion_id, plan: text.clone(), expected_rev };
+                self.send(step, message, async |request| feedback.clone().adopt_suggestion(request).await)
+                    .await?;
             }
             What::Decline { text, .. } => {
-                let message =
-                    DeclineSuggestionRequest { request_id, suggestion_id, reason: text.clone(), expected_rev };
-                self.send(step, message, async |request| feedback.clone().decline_suggestion(request).await).await?;
+                let message = DeclineSuggestionRequest {
+                    request_id,
+                    suggestion_id,
+                    reason: text.clone(),
+                    expected_rev,
+                };
+                self.send(step, message, async |request| feedback.clone().decline_suggestion(request).await)
+                    .await?;
             }
             What::Outcome { audience, text, .. } => {
                 let (audience, message) = ((*audience).into(), text.clone());
-                let message = ReportOutcomeRequest { request_id, suggestion_id, audience, message, expected_rev };
-                self.send(step, message, async |request| feedback.clone().report_outcome(request).await).await?;
+                let message =
+                    ReportOutcomeRequest { request_id, suggestion_id, audience, message, expected_rev };
+                self.send(step, message, async |request| feedback.clone().report_outcome(request).await)
+                    .await?;
             }
             other => anyhow::bail!("`{}` is nothing that happens to a suggestion", other.verb()),
         }
@@ -290,7 +325,9 @@ impl<'a> Player<'a> {
 
     /// The suggestion that a step became: answered, kept from before, or found in an inbox and kept before it is used.
     async fn suggestion(&mut self, step: &str) -> anyhow::Result<String> {
-        if let Some(known) = self.captured.get(step).map(String::as_str).or_else(|| self.kept.suggestion(step)) {
+        if let Some(known) =
+            self.captured.get(step).map(String::as_str).or_else(|| self.kept.suggestion(step))
+        {
             return Ok(known.to_owned());
         }
         let interaction_id = self.said(step)?.answer.interaction_id.clone();

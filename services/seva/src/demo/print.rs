@@ -19,7 +19,8 @@ pub(crate) fn text(summary: &Summary) -> String {
 }
 
 fn inboxes(inboxes: &[Inbox]) -> String {
-    let mut table = Table::new(&["department", "waiting", "acknowledged", "adopted", "declined", "told"]).indented(2);
+    let mut table =
+        Table::new(&["department", "waiting", "acknowledged", "adopted", "declined", "told"]).indented(2);
     for inbox in inboxes {
         let counts = [inbox.waiting, inbox.acknowledged, inbox.adopted, inbox.declined, inbox.customers_told];
         let cells = counts.iter().map(u64::to_string);

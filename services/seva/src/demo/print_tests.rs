@@ -51,7 +51,11 @@ fn summary() -> Summary {
             durability: "always".to_owned(),
             policy_version: 1,
         },
-        read_models: vec![ReadModel { service: "intake".to_owned(), name: "cases.v1".to_owned(), sequence: 412 }],
+        read_models: vec![ReadModel {
+            service: "intake".to_owned(),
+            name: "cases.v1".to_owned(),
+            sequence: 412,
+        }],
         seconds: Seconds { total: 3.25, ..Seconds::default() },
         next: Vec::new(),
     }

@@ -207,7 +207,10 @@ impl What {
             | What::Adopt { text, .. }
             | What::Decline { text, .. }
             | What::Outcome { text, .. } => text,
-            What::Register { .. } | What::Identity { .. } | What::Confirm { .. } | What::Acknowledge { .. } => "",
+            What::Register { .. }
+            | What::Identity { .. }
+            | What::Confirm { .. }
+            | What::Acknowledge { .. } => "",
         }
     }
 

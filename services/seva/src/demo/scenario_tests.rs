@@ -98,7 +98,11 @@ fn customers_first_come_with_all_they_are_known_by() {
             What::Register { who } => assert!(known.insert(who.as_str())),
             What::Say(Saying { who: Some(who), via, .. }) => {
                 week.person(who).unwrap();
-                assert!(via.is_none() || known.contains(who.as_str()), "`{}` comes with one identity first", step.id);
+                assert!(
+                    via.is_none() || known.contains(who.as_str()),
+                    "`{}` comes with one identity first",
+                    step.id
+                );
                 known.insert(who);
             }
             _ => {}
@@ -122,9 +126,9 @@ fn identities_are_from_ranges_reserved_for_fiction() {
             IdentityKind::Email => {
                 ["@example.com", "@example.net", "@example.org"].iter().any(|end| value.ends_with(end))
             }
-            IdentityKind::Phone => {
-                ["+1 202 555 01", "+44 7700 900", "+44 20 7946 0"].iter().any(|start| value.starts_with(start))
-            }
+            IdentityKind::Phone => ["+1 202 555 01", "+44 7700 900", "+44 20 7946 0"]
+                .iter()
+                .any(|start| value.starts_with(start)),
             IdentityKind::Handle => value.ends_with("example"),
             IdentityKind::Account => value.starts_with("A-2"),
             IdentityKind::Unspecified => false,
@@ -182,7 +186,8 @@ fn the_starter_policy_routes_what_departments_decide_on() {
     let phrases = Phrases::compile(&document, 1);
     let route = |text: &str, lang: &str| {
         let hit = classify(text, Language::parse(lang).as_ref(), &phrases).hit;
-        hit.and_then(|hit| document.department(&hit)).map_or("triage".to_owned(), |found| found.as_str().to_owned())
+        hit.and_then(|hit| document.department(&hit))
+            .map_or("triage".to_owned(), |found| found.as_str().to_owned())
     };
     let mut inboxes: HashMap<&str, String> = HashMap::new();
     let mut departments = BTreeSet::new();
@@ -199,7 +204,9 @@ fn the_starter_policy_routes_what_departments_decide_on() {
                 assert_ne!(&inboxes[suggestion.as_str()], department, "`{}` changes nothing", step.id);
                 inboxes.insert(suggestion, department.clone());
             }
-            What::Adopt { suggestion, .. } => assert_ne!(inboxes[suggestion.as_str()], "triage", "`{}`", step.id),
+            What::Adopt { suggestion, .. } => {
+                assert_ne!(inboxes[suggestion.as_str()], "triage", "`{}`", step.id)
+            }
             _ => {}
         }
     }

@@ -29,7 +29,9 @@ pub(crate) async fn settled(home: &Home, patience: Duration) -> anyhow::Result<S
         for (name, client) in &mut clients {
             match client.get_status(home.request(GetStatusRequest {})).await {
                 Ok(answer) => services.push((name.clone(), answer.into_inner())),
-                Err(status) => silent = Some(format!("{name} does not answer: {}", failure::explain_status(&status))),
+                Err(status) => {
+                    silent = Some(format!("{name} does not answer: {}", failure::explain_status(&status)))
+                }
             }
         }
         let judged = match silent {
@@ -43,7 +45,10 @@ pub(crate) async fn settled(home: &Home, patience: Duration) -> anyhow::Result<S
         }
         if Instant::now() >= until {
             let reason = judged.err().unwrap_or_else(|| "the log goes on growing".to_owned());
-            return Err(failure::unavailable(format!("not settled after {} s: {reason}", patience.as_secs())));
+            return Err(failure::unavailable(format!(
+                "not settled after {} s: {reason}",
+                patience.as_secs()
+            )));
         }
         before = judged.ok();
         tokio::time::sleep(PAUSE).await;
@@ -80,7 +85,8 @@ mod tests {
     use super::*;
 
     fn at(followed: u64, reacted: u64, folded: u64) -> GetStatusResponse {
-        let model = ReadModelStatus { name: "cases.v1".to_owned(), sequence: folded, ..ReadModelStatus::default() };
+        let model =
+            ReadModelStatus { name: "cases.v1".to_owned(), sequence: folded, ..ReadModelStatus::default() };
         GetStatusResponse {
             followed_sequence: followed,
             reacted_sequence: reacted,

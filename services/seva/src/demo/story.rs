@@ -34,7 +34,11 @@ pub(crate) fn tell(entries: &[TimelineEntry]) -> Vec<String> {
 fn spoken(entry: &TimelineEntry, language: &str) -> String {
     let (way, what, text) = show::entry(entry);
     let when = show::time(entry.occurred_at.as_ref());
-    output::clip_end(&format!("  {when}  {language:<2}  {}  {}  {text}", output::pad(&way, 14), output::pad(&what, 10)))
+    output::clip_end(&format!(
+        "  {when}  {language:<2}  {}  {}  {text}",
+        output::pad(&way, 14),
+        output::pad(&what, 10)
+    ))
 }
 
 /// What was done to cases, in order: `complaint resolved, rejected, resolved; enquiry confirmed`.
@@ -108,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_long_story_keeps_its_beginning_and_its_end() {
-        let entries: Vec<TimelineEntry> = (0..25).map(|n| said("a", &format!("word {n} ").repeat(30))).collect();
+        let entries: Vec<TimelineEntry> =
+            (0..25).map(|n| said("a", &format!("word {n} ").repeat(30))).collect();
         let lines = tell(&entries);
         assert_eq!(lines.len(), LINES_MAX);
         assert!(lines[0].contains("word 0") && lines[9].contains("word 24"));

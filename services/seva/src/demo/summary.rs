@@ -205,7 +205,8 @@ async fn story(home: &Home, customer_id: &str) -> anyhow::Result<(Story, String)
     let brief = home.intake()?.get_caller_brief(home.request(request)).await?.into_inner();
     let customer = brief.customer.unwrap_or_default();
     let (entries, position) = timeline::read(home, customer_id).await?;
-    let identities = customer.identities.iter().map(|identity| show::text(identity.value.as_ref()).to_owned());
+    let identities =
+        customer.identities.iter().map(|identity| show::text(identity.value.as_ref()).to_owned());
     let story = Story {
         customer_id: customer_id.to_owned(),
         name: show::text(customer.name.as_ref()).to_owned(),

@@ -53,9 +53,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::Deserialize;
 use seva_api::pb::common::v1::{CaseKind, Channel};
 use seva_api::pb::intake::v1::{Direction, IdentityKind};
-use serde::Deserialize;
 
 /// Says what is wrong with a map, and where in it.
 #[derive(Debug, thiserror::Error)]
@@ -238,7 +238,10 @@ impl Map {
         let named = (1..=128).contains(&self.import_key.len())
             && self.import_key.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'));
         if !named {
-            return Err(MapError::at("import_key", "should be 1 to 128 characters of a-z, 0-9, `-`, `_`, `.`"));
+            return Err(MapError::at(
+                "import_key",
+                "should be 1 to 128 characters of a-z, 0-9, `-`, `_`, `.`",
+            ));
         }
         if self.quoting.is_some() && self.format == Format::Jsonl {
             return Err(MapError::at("quoting", "is for csv and tsv"));
@@ -275,7 +278,10 @@ impl Map {
         }
         for identity in &self.identities {
             if identity_kind(&identity.kind).is_none() {
-                return Err(MapError::at("identities.kind", format!("`{}` is not account, handle, email or phone", identity.kind)));
+                return Err(MapError::at(
+                    "identities.kind",
+                    format!("`{}` is not account, handle, email or phone", identity.kind),
+                ));
             }
             identity.value.check("identities.value", None)?;
         }
@@ -285,11 +291,20 @@ impl Map {
 
 impl Condition {
     fn check(&self, place: &str) -> Result<(), MapError> {
-        let tests = [self.equals.is_some(), self.one_of.is_some(), self.not_in.is_some(), self.not_empty, self.integer];
+        let tests = [
+            self.equals.is_some(),
+            self.one_of.is_some(),
+            self.not_in.is_some(),
+            self.not_empty,
+            self.integer,
+        ];
         if tests.iter().filter(|test| **test).count() == 1 {
             return Ok(());
         }
-        let message = format!("of column `{}` needs exactly one of equals, in, not_in, not_empty, integer", self.column);
+        let message = format!(
+            "of column `{}` needs exactly one of equals, in, not_in, not_empty, integer",
+            self.column
+        );
         Err(MapError::at(place, message))
     }
 }
@@ -297,7 +312,12 @@ impl Condition {
 impl Source {
     /// Checks the shape, and what the map itself says the value can be.
     fn check(&self, place: &str, known: Option<&dyn Fn(&str) -> bool>) -> Result<(), MapError> {
-        let from = [self.constant.is_some(), self.column.is_some(), self.template.is_some(), self.first_of.is_some()];
+        let from = [
+            self.constant.is_some(),
+            self.column.is_some(),
+            self.template.is_some(),
+            self.first_of.is_some(),
+        ];
         if from.iter().filter(|given| **given).count() != 1 {
             return Err(MapError::at(place, "needs exactly one of const, column, template, first_of"));
         }
@@ -313,7 +333,11 @@ impl Source {
             source.check(&format!("{place}.first_of"), inner)?;
         }
         if let Some(known) = known {
-            let said = self.constant.iter().chain(self.values.iter().flat_map(BTreeMap::values)).chain(&self.default);
+            let said = self
+                .constant
+                .iter()
+                .chain(self.values.iter().flat_map(BTreeMap::values))
+                .chain(&self.default);
             for name in said {
                 if !known(name) {
                     return Err(MapError::at(place, format!("does not know `{name}`")));
@@ -336,7 +360,9 @@ pub(crate) fn template_parts(template: &str) -> Result<Vec<Part<'_>>, String> {
     let mut parts = Vec::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
-        let (column, behind) = after.split_once('}').ok_or_else(|| format!("has a template with a `{{` that nothing closes: `{template}`"))?;
+        let (column, behind) = after
+            .split_once('}')
+            .ok_or_else(|| format!("has a template with a `{{` that nothing closes: `{template}`"))?;
         if !before.is_empty() {
             parts.push(Part::Literal(before));
         }

@@ -109,7 +109,10 @@ fn prepare(args: &ImportArgs) -> anyhow::Result<(Map, Selected)> {
     let file = args.file.display();
     let bytes_long = fs::metadata(&args.file).with_context(|| format!("cannot read {file}"))?.len();
     if bytes_long > read::FILE_BYTES_MAX {
-        anyhow::bail!("{file} has {bytes_long} bytes, more than the {} that are read at once: split it", read::FILE_BYTES_MAX);
+        anyhow::bail!(
+            "{file} has {bytes_long} bytes, more than the {} that are read at once: split it",
+            read::FILE_BYTES_MAX
+        );
     }
     let bytes = fs::read(&args.file).with_context(|| format!("cannot read {file}"))?;
     let table = read::read(&bytes, &map).with_context(|| format!("cannot read {file}"))?;
@@ -137,7 +140,9 @@ fn counted(args: &ImportArgs, map: &Map, selected: &Selected) -> Summary {
         let kind = kind.trim_start_matches("CASE_KIND_").to_ascii_lowercase();
         *summary.by_kind.entry(kind).or_default() += 1;
         if !ready.request.identities.is_empty() {
-            customers.insert(ready.request.identities.iter().map(|i| (i.kind, i.value.as_str())).collect::<Vec<_>>());
+            customers.insert(
+                ready.request.identities.iter().map(|i| (i.kind, i.value.as_str())).collect::<Vec<_>>(),
+            );
         }
     }
     summary.customers_named = customers.len() as u64;
@@ -161,7 +166,8 @@ fn write_rejects(args: &ImportArgs, rejects: &[Reject]) -> anyhow::Result<Option
         let stem = args.file.file_stem().unwrap_or(args.file.as_os_str());
         Path::new(stem).with_added_extension("rejects.jsonl")
     });
-    fs::write(&file, reject::json_lines(rejects)?).with_context(|| format!("cannot write {}", file.display()))?;
+    fs::write(&file, reject::json_lines(rejects)?)
+        .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(Some(file.display().to_string()))
 }
 
@@ -175,7 +181,9 @@ fn next(args: &ImportArgs, summary: &Summary, sent: bool) -> String {
     let import = format!("seva import {} --map {}{place}", quoted(&summary.file), quoted(&args.map));
     match (summary.dry_run, sent) {
         (true, _) => import,
-        (false, false) => format!("{import}   # the same again: what is recorded stays as it is, the rest follows"),
+        (false, false) => {
+            format!("{import}   # the same again: what is recorded stays as it is, the rest follows")
+        }
         (false, true) if args.endpoint.is_some() => format!("{import}   # again: nothing is added"),
         (false, true) => format!("seva status{place}"),
     }
@@ -184,7 +192,11 @@ fn next(args: &ImportArgs, summary: &Summary, sent: bool) -> String {
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn rate(rows: u64, seconds: f64) -> f64 {

@@ -54,7 +54,8 @@ pub(crate) fn read(bytes: &[u8], map: &Map) -> Result<Table, ReadError> {
 
 /// Reads records whose fields may be quoted, and may then hold line ends.
 fn quoted(bytes: &[u8], delimiter: u8) -> Result<Table, ReadError> {
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(bytes);
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).has_headers(false).from_reader(bytes);
     let mut record = csv::ByteRecord::new();
     let mut lines = Lines::new(bytes);
     let mut table = Records::default();
@@ -68,7 +69,12 @@ fn quoted(bytes: &[u8], delimiter: u8) -> Result<Table, ReadError> {
         }
         let line = lines.at(begin);
         if until >= bytes.len() && open_at_the_end(&bytes[begin.min(bytes.len())..]) {
-            table.reject(Reject::new(line, Reason::Ragged, None, "a quote is opened here that the file never closes"));
+            table.reject(Reject::new(
+                line,
+                Reason::Ragged,
+                None,
+                "a quote is opened here that the file never closes",
+            ));
         } else {
             table.record(line, record.iter())?;
         }
@@ -168,7 +174,11 @@ fn plain(raw: &str) -> String {
 fn numbered_lines(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let lines = (!body.is_empty()).then(|| body.split(|b| *b == b'\n'));
-    lines.into_iter().flatten().zip(1..).map(|(line, number)| (number, line.strip_suffix(b"\r").unwrap_or(line)))
+    lines
+        .into_iter()
+        .flatten()
+        .zip(1..)
+        .map(|(line, number)| (number, line.strip_suffix(b"\r").unwrap_or(line)))
 }
 
 /// Collects records under a header.
@@ -201,7 +211,8 @@ impl Records {
         if !self.header {
             self.header = true;
             let names = fields.map(|name| std::str::from_utf8(name).map(|name| name.trim().to_owned()));
-            self.table.columns = names.collect::<Result<_, _>>().map_err(|_| ReadError("the header is not UTF-8"))?;
+            self.table.columns =
+                names.collect::<Result<_, _>>().map_err(|_| ReadError("the header is not UTF-8"))?;
             return Ok(());
         }
         let mut digest = Sha256::new();

@@ -56,7 +56,12 @@ pub(crate) struct Reject {
 
 impl Reject {
     /// Rejects a line.
-    pub(crate) fn new(line: u64, reason: Reason, field: Option<String>, message: impl Into<String>) -> Reject {
+    pub(crate) fn new(
+        line: u64,
+        reason: Reason,
+        field: Option<String>,
+        message: impl Into<String>,
+    ) -> Reject {
         Reject { line, reason, field, message: message.into() }
     }
 

@@ -48,7 +48,9 @@ impl Shape {
     pub(crate) fn new(map: &Map, columns: &Columns) -> Result<Shape, MapError> {
         let fields = &map.fields;
         let bound = |source: &map::Source, place: &str| Bound::new(source, columns, place);
-        let optional = |source: &Option<map::Source>, place: &str| source.as_ref().map(|source| bound(source, place)).transpose();
+        let optional = |source: &Option<map::Source>, place: &str| {
+            source.as_ref().map(|source| bound(source, place)).transpose()
+        };
         let mut identities = Vec::new();
         for identity in &map.identities {
             let kind = map::identity_kind(&identity.kind).map_or(0, Into::into);
@@ -98,7 +100,9 @@ impl Shape {
                 identities.push(Identity { kind: *kind, value });
             }
         }
-        let optional = |source: &Option<Bound>, field| source.as_ref().map_or(Ok(String::new()), |source| text(row, source, field, NAME_CHARS_MAX));
+        let optional = |source: &Option<Bound>, field| {
+            source.as_ref().map_or(Ok(String::new()), |source| text(row, source, field, NAME_CHARS_MAX))
+        };
         let language = optional(&self.language, "language")?;
         if !language.is_empty() && Language::parse(&language).is_none() {
             return Err(Reject::of_field(row.line, Reason::UnknownValue, "language", "is not a BCP 47 tag"));
@@ -119,7 +123,10 @@ impl Shape {
             kind: named(row, &self.kind, "kind", map::kind)?.into(),
             thread: optional(&self.thread, "thread")?,
             case_id: String::new(),
-            occurred_at: Some(prost_types::Timestamp { seconds: occurred_at.as_second(), nanos: occurred_at.subsec_nanosecond() }),
+            occurred_at: Some(prost_types::Timestamp {
+                seconds: occurred_at.as_second(),
+                nanos: occurred_at.subsec_nanosecond(),
+            }),
         };
         Ok(Ready { line: row.line, occurred_at, request })
     }
@@ -139,10 +146,17 @@ impl Shape {
 
 /// A source's text in one row, within a limit.
 fn text(row: &Row, source: &Bound, field: &str, chars_max: usize) -> Result<String, Reject> {
-    let unlisted = |_| Reject::of_field(row.line, Reason::UnknownValue, field, "holds a value that the map does not list");
+    let unlisted = |_| {
+        Reject::of_field(row.line, Reason::UnknownValue, field, "holds a value that the map does not list")
+    };
     let value = source.value(row).map_err(unlisted)?;
     if value.len() > chars_max && value.chars().count() > chars_max {
-        return Err(Reject::of_field(row.line, Reason::TooLong, field, format!("is longer than {chars_max} characters")));
+        return Err(Reject::of_field(
+            row.line,
+            Reason::TooLong,
+            field,
+            format!("is longer than {chars_max} characters"),
+        ));
     }
     Ok(value.into_owned())
 }
@@ -153,5 +167,12 @@ fn named<T>(row: &Row, source: &Bound, field: &str, find: impl Fn(&str) -> Optio
     if value.is_empty() {
         return Err(Reject::of_field(row.line, Reason::Empty, field, "is empty"));
     }
-    find(&value).ok_or_else(|| Reject::of_field(row.line, Reason::UnknownValue, field, "holds a value that is not one of the field's names"))
+    find(&value).ok_or_else(|| {
+        Reject::of_field(
+            row.line,
+            Reason::UnknownValue,
+            field,
+            "holds a value that is not one of the field's names",
+        )
+    })
 }

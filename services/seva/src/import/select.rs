@@ -51,12 +51,20 @@ pub(crate) fn select(map: &Map, table: Table, now: Timestamp) -> Result<Selected
         None => true,
         Some(test) => {
             let column = columns.name(test.column);
-            selected.rejects.push(Reject::of_field(row.line, Reason::RequirementFailed, column, test.wanted()));
+            selected.rejects.push(Reject::of_field(
+                row.line,
+                Reason::RequirementFailed,
+                column,
+                test.wanted(),
+            ));
             false
         }
     });
     if let Some(thread) = &map.thread {
-        let written: Vec<_> = rows.iter().map(|row| Written { inbound: shape.is_inbound(row), at: shape.occurred_at(row) }).collect();
+        let written: Vec<_> = rows
+            .iter()
+            .map(|row| Written { inbound: shape.is_inbound(row), at: shape.occurred_at(row) })
+            .collect();
         Replies::new(thread, &columns)?.resolve(&mut rows, &written);
     }
     for row in rows {
@@ -70,7 +78,9 @@ pub(crate) fn select(map: &Map, table: Table, now: Timestamp) -> Result<Selected
                 let message = format!("is the key of line {line} already, which says something else");
                 selected.rejects.push(Reject::of_field(row.line, Reason::KeyUsedTwice, "key", message));
             }
-            Named::Empty => selected.rejects.push(Reject::of_field(row.line, Reason::Empty, "key", "is empty")),
+            Named::Empty => {
+                selected.rejects.push(Reject::of_field(row.line, Reason::Empty, "key", "is empty"))
+            }
             Named::New(key) => match shape.ready(&row, key, now) {
                 Ok(ready) => selected.ready.push(ready),
                 Err(reject) => selected.rejects.push(reject),
@@ -93,7 +103,9 @@ enum Named {
     New(String),
     Repeat,
     /// An earlier line with other content has the name.
-    Taken { line: u64 },
+    Taken {
+        line: u64,
+    },
 }
 
 /// Names rows as the map's `key` says.

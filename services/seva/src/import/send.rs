@@ -50,7 +50,12 @@ pub(crate) struct Answers {
 }
 
 /// Sends all rows. What was answered before an error stays in `answers`.
-pub(crate) async fn send(target: &Target, import_key: &str, rows: Arc<[Ready]>, answers: &mut Answers) -> anyhow::Result<()> {
+pub(crate) async fn send(
+    target: &Target,
+    import_key: &str,
+    rows: Arc<[Ready]>,
+    answers: &mut Answers,
+) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut progress = Progress::new(rows.len() as u64);
     let mut attempt = 0;
@@ -84,7 +89,9 @@ struct Broken {
 impl Broken {
     fn by(status: Status) -> Broken {
         let transient = match status.code() {
-            Code::Aborted | Code::Cancelled | Code::ResourceExhausted | Code::Unavailable | Code::Unknown => true,
+            Code::Aborted | Code::Cancelled | Code::ResourceExhausted | Code::Unavailable | Code::Unknown => {
+                true
+            }
             Code::Ok
             | Code::AlreadyExists
             | Code::DataLoss
@@ -112,10 +119,15 @@ impl Broken {
 }
 
 async fn connect(target: &Target) -> Result<Channel, Broken> {
-    let endpoint = Endpoint::from_shared(target.endpoint.clone())
-        .map_err(|_| Broken::for_good(failure::usage(format!("`{}` is no address such as http://127.0.0.1:7001", target.endpoint))))?;
+    let endpoint = Endpoint::from_shared(target.endpoint.clone()).map_err(|_| {
+        Broken::for_good(failure::usage(format!(
+            "`{}` is no address such as http://127.0.0.1:7001",
+            target.endpoint
+        )))
+    })?;
     endpoint.connect_timeout(CONNECT_WITHIN).connect().await.map_err(|e| Broken {
-        error: anyhow::Error::new(e).context(format!("nothing answers at {}: `seva demo` starts the services", target.endpoint)),
+        error: anyhow::Error::new(e)
+            .context(format!("nothing answers at {}: `seva demo` starts the services", target.endpoint)),
         transient: true,
         connecting: true,
     })
@@ -148,10 +160,13 @@ async fn stream_once(
         };
         let expected = (answers.answered - first) as u64;
         let (Some(row), Some(result)) = (rows.get(answers.answered), response.result) else {
-            return Err(Broken::for_good(anyhow::anyhow!("the intake service answered a row that was not sent, or without a result")));
+            return Err(Broken::for_good(anyhow::anyhow!(
+                "the intake service answered a row that was not sent, or without a result"
+            )));
         };
         if response.row != expected {
-            let message = format!("the intake service answered row {} where row {expected} was due", response.row);
+            let message =
+                format!("the intake service answered row {} where row {expected} was due", response.row);
             return Err(Broken::for_good(anyhow::anyhow!(message)));
         }
         answers.take(row, result);
@@ -165,8 +180,15 @@ async fn stream_once(
 }
 
 /// The opening message, then each row as soon as the window has room for it.
-fn requests(import_key: &str, rows: Arc<[Ready]>, first: usize, window: Arc<Semaphore>) -> impl Stream<Item = ImportInteractionsRequest> + use<> {
-    let start = ImportInteractionsRequest { part: Some(Part::Start(ImportStart { import_key: import_key.to_owned() })) };
+fn requests(
+    import_key: &str,
+    rows: Arc<[Ready]>,
+    first: usize,
+    window: Arc<Semaphore>,
+) -> impl Stream<Item = ImportInteractionsRequest> + use<> {
+    let start = ImportInteractionsRequest {
+        part: Some(Part::Start(ImportStart { import_key: import_key.to_owned() })),
+    };
     let rows = stream::unfold(first, move |at| {
         let (rows, window) = (Arc::clone(&rows), Arc::clone(&window));
         async move {
@@ -193,7 +215,12 @@ impl Answers {
             }
             Answer::Refused(refusal) => {
                 let field = (!refusal.field.is_empty()).then_some(refusal.field);
-                self.rejects.push(Reject::new(row.line, Reason::Refused(refusal.reason), field, refusal.message));
+                self.rejects.push(Reject::new(
+                    row.line,
+                    Reason::Refused(refusal.reason),
+                    field,
+                    refusal.message,
+                ));
             }
         }
     }

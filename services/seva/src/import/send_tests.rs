@@ -36,7 +36,11 @@ impl Forgetful {
         let response = LogInteractionResponse { position, ..LogInteractionResponse::default() };
         let result = if request.request_id.starts_with("bad") {
             let reason = "INVALID_ARGUMENT".to_owned();
-            Answer::Refused(ImportRefusal { reason, field: "text".to_owned(), message: "is too odd".to_owned() })
+            Answer::Refused(ImportRefusal {
+                reason,
+                field: "text".to_owned(),
+                message: "is too odd".to_owned(),
+            })
         } else if self.keys.lock().await.insert(request.request_id) {
             Answer::Recorded(response)
         } else {
@@ -127,7 +131,10 @@ fn rows(count: usize) -> Arc<[Ready]> {
 
 async fn sent(target: &Target, count: usize) -> (anyhow::Result<()>, Answers) {
     let mut answers = Answers::default();
-    let outcome = tokio::time::timeout(Duration::from_secs(60), send(target, "a-key", rows(count), &mut answers)).await.unwrap();
+    let outcome =
+        tokio::time::timeout(Duration::from_secs(60), send(target, "a-key", rows(count), &mut answers))
+            .await
+            .unwrap();
     (outcome, answers)
 }
 
@@ -139,7 +146,10 @@ async fn every_row_has_its_answer_and_again_adds_nothing() {
     assert_eq!((answers.answered, answers.recorded, answers.already_there), (2_000, 1_980, 0));
     assert_eq!(answers.rejects.len(), 20);
     let first = &answers.rejects[0];
-    assert_eq!((first.line, first.reason.name(), first.field.as_deref()), (101, "INVALID_ARGUMENT", Some("text")));
+    assert_eq!(
+        (first.line, first.reason.name(), first.field.as_deref()),
+        (101, "INVALID_ARGUMENT", Some("text"))
+    );
     assert_eq!(answers.position.as_deref(), Some("p1998"));
 
     let (outcome, answers) = sent(&target, 2_000).await;
@@ -164,7 +174,8 @@ async fn no_rows_are_an_import_all_the_same() {
 
 #[tokio::test]
 async fn what_cannot_get_better_fails_at_once_and_says_why() {
-    let (outcome, _) = sent(&served(Forgetful { refuse_streams: true, ..Forgetful::default() }).await, 3).await;
+    let (outcome, _) =
+        sent(&served(Forgetful { refuse_streams: true, ..Forgetful::default() }).await, 3).await;
     assert_eq!(failure::exit_of(&outcome.unwrap_err()), Exit::Denied);
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let nobody = Target { endpoint: format!("http://{free}"), actor: "tester".to_owned() };

@@ -23,9 +23,14 @@ impl<'a> Columns<'a> {
         let mut places = self.names.iter().enumerate().filter(|(_, known)| **known == name);
         match (places.next(), places.next()) {
             (Some((place, _)), None) => Ok(place),
-            (Some(_), Some(_)) => Err(MapError::at(used_by, format!("uses the column `{name}`, which the file has twice"))),
+            (Some(_), Some(_)) => {
+                Err(MapError::at(used_by, format!("uses the column `{name}`, which the file has twice")))
+            }
             (None, _) => {
-                let message = format!("uses the column `{name}`, which the file does not have: it has `{}`", self.names.join("`, `"));
+                let message = format!(
+                    "uses the column `{name}`, which the file does not have: it has `{}`",
+                    self.names.join("`, `")
+                );
                 Err(MapError::at(used_by, message))
             }
         }
@@ -76,7 +81,9 @@ impl Bound {
             };
             From::Template(parts.into_iter().map(piece).collect::<Result<_, _>>()?)
         } else if let Some(sources) = &source.first_of {
-            From::FirstOf(sources.iter().map(|source| Bound::new(source, columns, place)).collect::<Result<_, _>>()?)
+            From::FirstOf(
+                sources.iter().map(|source| Bound::new(source, columns, place)).collect::<Result<_, _>>()?,
+            )
         } else {
             From::Constant(source.constant.clone().unwrap_or_default())
         };

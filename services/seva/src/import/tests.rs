@@ -37,7 +37,11 @@ fn texts(selected: &Selected) -> Vec<&str> {
 
 /// Line, reason and field of each reject.
 fn blamed(selected: &Selected) -> Vec<(u64, &str, &str)> {
-    selected.rejects.iter().map(|reject| (reject.line, reject.reason.name(), reject.field.as_deref().unwrap_or(""))).collect()
+    selected
+        .rejects
+        .iter()
+        .map(|reject| (reject.line, reject.reason.name(), reject.field.as_deref().unwrap_or("")))
+        .collect()
 }
 
 #[track_caller]
@@ -59,7 +63,8 @@ fn quoted_line_ends_stay_in_their_field_and_lines_are_counted() {
 #[test]
 fn a_record_broken_by_raw_line_ends_shifts_nothing() {
     for end in ["\n", "\r", "\r\n"] {
-        let lines = ["at,kind,text", "2020-01-01,other,a", "2020-01-02,oth", "", "er,b", "2020-01-03,other,c", ""];
+        let lines =
+            ["at,kind,text", "2020-01-01,other,a", "2020-01-02,oth", "", "er,b", "2020-01-03,other,c", ""];
         let selected = selected(&plain(""), lines.join(end).as_bytes());
         assert_eq!(texts(&selected), ["a", "c"]);
         let reasons: Vec<_> = blamed(&selected).iter().map(|(_, reason, _)| *reason).collect();
@@ -79,7 +84,10 @@ fn bad_utf_8_is_rejected_with_its_column() {
 
 #[test]
 fn a_quote_that_nothing_closes_is_rejected_where_it_opens() {
-    let selected = selected(&plain(""), b"at,kind,text\n2020-01-01,other,fine\n2020-01-02,other,\"open\n2020-01-03,other,lost\n");
+    let selected = selected(
+        &plain(""),
+        b"at,kind,text\n2020-01-01,other,fine\n2020-01-02,other,\"open\n2020-01-03,other,lost\n",
+    );
     assert_eq!(texts(&selected), ["fine"]);
     assert_eq!(blamed(&selected), [(3, "ragged", "")]);
     assert!(selected.rejects[0].message.contains("never closes"));
@@ -88,20 +96,34 @@ fn a_quote_that_nothing_closes_is_rejected_where_it_opens() {
 #[test]
 fn tabs_without_quoting_leave_quotes_alone() {
     let map = Map::parse(&PLAIN.replace("\"csv\"", "\"tsv\"")).unwrap();
-    let selected = selected(&map, b"at\tkind\ttext\r\n2020-01-01\tother\t\"so\r\n2020-01-02\tother\n2020-01-03\tother\t5\" wide");
+    let selected = selected(
+        &map,
+        b"at\tkind\ttext\r\n2020-01-01\tother\t\"so\r\n2020-01-02\tother\n2020-01-03\tother\t5\" wide",
+    );
     assert_eq!(texts(&selected), ["\"so", "5\" wide"]);
     assert_eq!(blamed(&selected), [(3, "ragged", "")]);
 }
 
 #[test]
 fn json_lines_may_leave_columns_out_and_keep_numbers_as_written() {
-    let map = Map::parse(&PLAIN.replace("\"csv\"", "\"jsonl\"").replace("{ column = \"text\" }", "{ template = \"{text} {n}\" }")).unwrap();
+    let map = Map::parse(
+        &PLAIN
+            .replace("\"csv\"", "\"jsonl\"")
+            .replace("{ column = \"text\" }", "{ template = \"{text} {n}\" }"),
+    )
+    .unwrap();
     let file = "{\"at\":\"2020-01-01\",\"kind\":\"other\",\"text\":\"a\\nb\",\"n\":1.50}\nnot json\n\n{\"text\":\"c\",\"n\":2,\"at\":null}\n[1]\n{\"kind\":\"other\",\"at\":\"2020-01-01\",\"text\":\"d\"}\n";
     let selected = selected(&map, file.as_bytes());
     assert_eq!(texts(&selected), ["a\nb 1.50"]);
     assert_eq!(
         blamed(&selected),
-        [(2, "not_json", ""), (3, "blank_line", ""), (4, "bad_time", "occurred_at"), (5, "not_json", ""), (6, "empty", "text")]
+        [
+            (2, "not_json", ""),
+            (3, "blank_line", ""),
+            (4, "bad_time", "occurred_at"),
+            (5, "not_json", ""),
+            (6, "empty", "text")
+        ]
     );
 }
 
@@ -124,7 +146,12 @@ fn every_tenth_row_of_ten_thousand_broken_leaves_nine_thousand() {
         assert_eq!(reject.line, number as u64 * 10 + 11);
         *reasons.entry((reject.reason.name(), reject.field.as_deref().unwrap())).or_insert(0) += 1;
     }
-    let expected = [("bad_time", "occurred_at"), ("empty", "text"), ("time_out_of_range", "occurred_at"), ("unknown_value", "kind")];
+    let expected = [
+        ("bad_time", "occurred_at"),
+        ("empty", "text"),
+        ("time_out_of_range", "occurred_at"),
+        ("unknown_value", "kind"),
+    ];
     assert_eq!(reasons.into_iter().collect::<Vec<_>>(), expected.map(|reason| (reason, 250)));
 }
 
@@ -139,16 +166,25 @@ fn far_dates_and_long_texts_are_refused_and_rejects_quote_nothing() {
     let range = "time_out_of_range";
     assert_eq!(
         blamed(&selected),
-        [(2, range, "occurred_at"), (3, range, "occurred_at"), (5, "too_long", "text"), (6, "bad_time", "occurred_at")]
+        [
+            (2, range, "occurred_at"),
+            (3, range, "occurred_at"),
+            (5, "too_long", "text"),
+            (6, "bad_time", "occurred_at")
+        ]
     );
     let lines = super::reject::json_lines(&selected.rejects).unwrap();
     assert!(!lines.contains("secret") && !lines.contains('é'));
-    assert_eq!(lines.lines().next().unwrap(), r#"{"line":2,"reason":"time_out_of_range","field":"occurred_at","message":"is before 1970"}"#);
+    assert_eq!(
+        lines.lines().next().unwrap(),
+        r#"{"line":2,"reason":"time_out_of_range","field":"occurred_at","message":"is before 1970"}"#
+    );
 }
 
 #[test]
 fn rows_go_in_order_of_time_with_ties_as_in_the_file() {
-    let file = b"at,kind,text\n2020-01-02,other,c\n2020-01-01,other,a\n2020-01-02,other,d\n2020-01-01,other,b\n";
+    let file =
+        b"at,kind,text\n2020-01-02,other,c\n2020-01-01,other,a\n2020-01-02,other,d\n2020-01-01,other,b\n";
     assert_eq!(texts(&selected(&plain(""), file)), ["a", "b", "c", "d"]);
     assert_eq!(texts(&selected(&plain("order_by = \"file\""), file)), ["c", "a", "d", "b"]);
 }
@@ -156,7 +192,9 @@ fn rows_go_in_order_of_time_with_ties_as_in_the_file() {
 #[test]
 fn keys_tell_repeats_from_equal_rows() {
     let file = b"at,kind,text\n2020-01-01,other,a\n2020-01-01,other,a\n2020-01-01,other,b\n";
-    let keys = |selected: &Selected| selected.ready.iter().map(|ready| ready.request.request_id.clone()).collect::<Vec<_>>();
+    let keys = |selected: &Selected| {
+        selected.ready.iter().map(|ready| ready.request.request_id.clone()).collect::<Vec<_>>()
+    };
 
     let each = selected(&plain(""), file);
     assert_eq!((each.ready.len(), each.repeats), (3, 0));
@@ -177,8 +215,11 @@ fn keys_tell_repeats_from_equal_rows() {
 
 #[test]
 fn what_is_required_rejects_and_what_is_not_wanted_is_left_out() {
-    let map = plain("[[require]]\ncolumn = \"text\"\ninteger = true\n[[where]]\ncolumn = \"kind\"\nequals = \"other\"");
-    let selected = selected(&map, b"at,kind,text\n2020-01-01,other,1\n2020-01-01,draft,2\n2020-01-01,draft,x\n");
+    let map = plain(
+        "[[require]]\ncolumn = \"text\"\ninteger = true\n[[where]]\ncolumn = \"kind\"\nequals = \"other\"",
+    );
+    let selected =
+        selected(&map, b"at,kind,text\n2020-01-01,other,1\n2020-01-01,draft,2\n2020-01-01,draft,x\n");
     assert_eq!((texts(&selected), selected.left_out), (vec!["1"], 1));
     assert_eq!(blamed(&selected), [(4, "requirement_failed", "text")]);
 }
@@ -190,11 +231,20 @@ fn a_map_that_is_wrong_says_where() {
     assert!(with("\"plain\"", "\"Plain\"").contains("`import_key` should be"));
     assert!(with("\"web\"", "\"fax\"").contains("`fields.channel` does not know `fax`"));
     assert!(with("\"web\"", "\"unspecified\"").contains("`fields.channel` does not know"));
-    assert!(with("{ column = \"kind\" }", "{ column = \"kind\", values = { a = \"gripe\" } }").contains("does not know `gripe`"));
-    assert!(with("{ column = \"kind\" }", "{ column = \"kind\", const = \"other\" }").contains("exactly one of const"));
+    assert!(
+        with("{ column = \"kind\" }", "{ column = \"kind\", values = { a = \"gripe\" } }")
+            .contains("does not know `gripe`")
+    );
+    assert!(
+        with("{ column = \"kind\" }", "{ column = \"kind\", const = \"other\" }")
+            .contains("exactly one of const")
+    );
     assert!(with("{ column = \"text\" }", "{ template = \"{text\" }").contains("nothing closes"));
     assert!(with("[fields]", "rows = 3\n[fields]").contains("rows"));
-    assert!(with("[fields]", "rpc = { const = \"submit_refund\" }\n[fields]").contains("`rpc` does not know `submit_refund`"));
+    assert!(
+        with("[fields]", "rpc = { const = \"submit_refund\" }\n[fields]")
+            .contains("`rpc` does not know `submit_refund`")
+    );
     assert!(with("[fields]", "key = 3\n[fields]").contains("list of columns"));
     assert!(with("[fields]", "[[where]]\ncolumn = \"at\"\n[fields]").contains("exactly one of equals"));
 }
@@ -206,7 +256,10 @@ fn a_map_that_does_not_fit_the_file_names_the_column() {
         select(&map, read::read(file, &map).unwrap(), Timestamp::UNIX_EPOCH).unwrap_err().to_string()
     };
     let absent = select(b"at,what,text\n");
-    assert!(absent.contains("`fields.kind` uses the column `kind`") && absent.contains("`at`, `what`, `text`"), "{absent}");
+    assert!(
+        absent.contains("`fields.kind` uses the column `kind`") && absent.contains("`at`, `what`, `text`"),
+        "{absent}"
+    );
     assert!(select(b"at,kind,kind,text\n").contains("twice"));
     assert!(read::read(b"", &plain("")).unwrap_err().to_string().contains("no header"));
     assert!(read::read(b"\xff\xfea\0", &plain("")).unwrap_err().to_string().contains("UTF-16"));

@@ -27,7 +27,8 @@ pub(crate) struct Replies {
 impl Replies {
     /// Binds the columns named.
     pub(crate) fn new(thread: &Thread, columns: &Columns) -> Result<Replies, MapError> {
-        let optional = |name: &Option<String>, place| name.as_ref().map(|name| columns.place(name, place)).transpose();
+        let optional =
+            |name: &Option<String>, place| name.as_ref().map(|name| columns.place(name, place)).transpose();
         Ok(Replies {
             id: columns.place(&thread.id, "thread.id")?,
             reply_to: columns.place(&thread.reply_to, "thread.reply_to")?,
@@ -152,7 +153,10 @@ impl<'a> Graph<'a> {
         if self.written[row].inbound {
             return self.author(row);
         }
-        let found = self.answered_customer(row).or_else(|| self.mentioned(row)).or_else(|| self.answering_customer(row));
+        let found = self
+            .answered_customer(row)
+            .or_else(|| self.mentioned(row))
+            .or_else(|| self.answering_customer(row));
         found.unwrap_or_else(|| match self.thread(row) {
             thread if thread.is_empty() => thread,
             thread => format!("unknown-{thread}"),
@@ -188,10 +192,13 @@ impl<'a> Graph<'a> {
         let mut level = vec![self.node_of_row[row]?];
         let mut steps = 0;
         while !level.is_empty() && steps < STEPS_MAX {
-            let mut below: Vec<usize> = level.iter().flat_map(|node| &self.nodes[*node].answered_by).copied().collect();
+            let mut below: Vec<usize> =
+                level.iter().flat_map(|node| &self.nodes[*node].answered_by).copied().collect();
             below.truncate(STEPS_MAX);
             let rows = below.iter().filter_map(|node| self.nodes[*node].row);
-            if let Some(first) = rows.filter(|row| self.written[*row].inbound).min_by_key(|row| (self.written[*row].at, *row)) {
+            if let Some(first) =
+                rows.filter(|row| self.written[*row].inbound).min_by_key(|row| (self.written[*row].at, *row))
+            {
                 return Some(self.author(first));
             }
             steps += below.len();
@@ -205,7 +212,13 @@ impl<'a> Graph<'a> {
 fn canonical(name: &str) -> &str {
     let name = name.trim();
     match name.split_once('.') {
-        Some((whole, rest)) if rest.bytes().all(|b| b == b'0') && whole.bytes().all(|b| b.is_ascii_digit()) && !whole.is_empty() => whole,
+        Some((whole, rest))
+            if rest.bytes().all(|b| b == b'0')
+                && whole.bytes().all(|b| b.is_ascii_digit())
+                && !whole.is_empty() =>
+        {
+            whole
+        }
         Some(_) | None => name,
     }
 }
@@ -227,7 +240,11 @@ mod tests {
             .collect();
         let mut rows: Vec<_> = rows
             .iter()
-            .map(|values| Row { line: 1, digest: [0; 32], values: values.iter().map(|v| (*v).to_owned()).collect() })
+            .map(|values| Row {
+                line: 1,
+                digest: [0; 32],
+                values: values.iter().map(|v| (*v).to_owned()).collect(),
+            })
             .collect();
         replies.resolve(&mut rows, &written);
         rows.iter().map(|row| (row.values[5].clone(), row.values[6].clone())).collect()
@@ -270,12 +287,26 @@ mod tests {
             ["3", "", "", "900", "hi"],
             ["6", "97", "", "shop", "hello?"],
         ]);
-        assert_eq!(rows, [pair("99", "905"), pair("98", "901"), pair("98", "901"), pair("98", "900"), pair("97", "unknown-97")]);
+        assert_eq!(
+            rows,
+            [
+                pair("99", "905"),
+                pair("98", "901"),
+                pair("98", "901"),
+                pair("98", "900"),
+                pair("97", "unknown-97")
+            ]
+        );
     }
 
     #[test]
     fn answers_in_a_circle_are_one_conversation() {
-        let rows = resolved(&[["1", "2", "", "900", ""], ["2", "1", "", "shop", ""], ["3", "1", "", "shop", ""], ["4", "4", "", "shop", ""]]);
+        let rows = resolved(&[
+            ["1", "2", "", "900", ""],
+            ["2", "1", "", "shop", ""],
+            ["3", "1", "", "shop", ""],
+            ["4", "4", "", "shop", ""],
+        ]);
         assert_eq!(rows[0].0, rows[1].0);
         assert_eq!(rows[2], pair(&rows[0].0, "900"));
         assert_eq!(rows[3], pair("4", "unknown-4"));
@@ -283,6 +314,9 @@ mod tests {
 
     #[test]
     fn a_row_without_a_name_has_no_conversation() {
-        assert_eq!(resolved(&[["", "1", "", "shop", ""], ["", "", "", "900", ""]]), [pair("", ""), pair("", "900")]);
+        assert_eq!(
+            resolved(&[["", "1", "", "shop", ""], ["", "", "", "900", ""]]),
+            [pair("", ""), pair("", "900")]
+        );
     }
 }

@@ -25,11 +25,15 @@ impl When {
         match (&times.constant, &times.column) {
             (Some(constant), None) => match constant.parse() {
                 Ok(instant) => Ok(When::Always(instant)),
-                Err(_) => Err(MapError::at(place, format!("has the const `{constant}`, which is no instant such as 2020-01-01T00:00:00Z"))),
+                Err(_) => Err(MapError::at(
+                    place,
+                    format!("has the const `{constant}`, which is no instant such as 2020-01-01T00:00:00Z"),
+                )),
             },
-            (None, Some(column)) => {
-                Ok(When::Column { column: columns.place(column, place)?, forms: Forms::new(&times.forms, times.zone.as_deref())? })
-            }
+            (None, Some(column)) => Ok(When::Column {
+                column: columns.place(column, place)?,
+                forms: Forms::new(&times.forms, times.zone.as_deref())?,
+            }),
             _ => Err(MapError::at(place, "needs exactly one of const, column")),
         }
     }
@@ -63,7 +67,8 @@ impl Forms {
         let zone = match zone {
             None => None,
             Some(name) => {
-                let found = TimeZone::get(name).map_err(|_| MapError::at(place, format!("does not know the time zone `{name}`")))?;
+                let found = TimeZone::get(name)
+                    .map_err(|_| MapError::at(place, format!("does not know the time zone `{name}`")))?;
                 Some(found)
             }
         };
@@ -107,9 +112,13 @@ impl Form {
         if form == "iso" {
             return Ok(Form::Iso);
         }
-        let wrong = |e: jiff::Error| MapError::at("fields.occurred_at", format!("has the form `{form}`, which cannot be read: {e}"));
+        let wrong = |e: jiff::Error| {
+            MapError::at("fields.occurred_at", format!("has the form `{form}`, which cannot be read: {e}"))
+        };
         let written = strtime::format(form, &Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC)).map_err(wrong)?;
-        BrokenDownTime::parse(form, &written).and_then(|parts| parts.to_datetime().map(|_| ()).or_else(|_| parts.to_timestamp().map(|_| ()))).map_err(wrong)?;
+        BrokenDownTime::parse(form, &written)
+            .and_then(|parts| parts.to_datetime().map(|_| ()).or_else(|_| parts.to_timestamp().map(|_| ())))
+            .map_err(wrong)?;
         let has_zone = ["%z", "%:z", "%Q", "%:Q", "%s"].iter().any(|directive| form.contains(directive));
         Ok(Form::Strptime { form: form.to_owned(), has_zone })
     }
@@ -130,11 +139,24 @@ mod tests {
     #[test]
     fn a_form_with_an_offset_needs_no_zone() {
         let form = "%a %b %d %H:%M:%S %z %Y";
-        assert_eq!(parsed(form, None, "Tue Oct 31 22:10:47 +0000 2017").as_deref(), Some("2017-10-31T22:10:47Z"));
-        assert_eq!(parsed(form, None, "Tue Oct 31 22:10:47 -0530 2017").as_deref(), Some("2017-11-01T03:40:47Z"));
-        assert_eq!(parsed(form, None, "Mon Oct 31 22:10:47 +0000 2017"), None, "the day of the week must fit");
+        assert_eq!(
+            parsed(form, None, "Tue Oct 31 22:10:47 +0000 2017").as_deref(),
+            Some("2017-10-31T22:10:47Z")
+        );
+        assert_eq!(
+            parsed(form, None, "Tue Oct 31 22:10:47 -0530 2017").as_deref(),
+            Some("2017-11-01T03:40:47Z")
+        );
+        assert_eq!(
+            parsed(form, None, "Mon Oct 31 22:10:47 +0000 2017"),
+            None,
+            "the day of the week must fit"
+        );
         assert_eq!(parsed("%s", None, "86400").as_deref(), Some("1970-01-02T00:00:00Z"));
-        assert_eq!(parsed("%Y-%m-%d %H:%M %Q", None, "2024-07-01 12:00 Asia/Kolkata").as_deref(), Some("2024-07-01T06:30:00Z"));
+        assert_eq!(
+            parsed("%Y-%m-%d %H:%M %Q", None, "2024-07-01 12:00 Asia/Kolkata").as_deref(),
+            Some("2024-07-01T06:30:00Z")
+        );
     }
 
     #[test]
@@ -143,7 +165,10 @@ mod tests {
         assert_eq!(parsed("iso", zone, "2023-08-25").as_deref(), Some("2023-08-25T04:00:00Z"));
         assert_eq!(parsed("iso", zone, "2023-01-25 10:30").as_deref(), Some("2023-01-25T15:30:00Z"));
         assert_eq!(parsed("iso", zone, "2023-01-25T10:30:00+02:00").as_deref(), Some("2023-01-25T08:30:00Z"));
-        assert_eq!(parsed("%m/%d/%Y %I:%M:%S %p", zone, "07/04/2019 01:02:03 PM").as_deref(), Some("2019-07-04T17:02:03Z"));
+        assert_eq!(
+            parsed("%m/%d/%Y %I:%M:%S %p", zone, "07/04/2019 01:02:03 PM").as_deref(),
+            Some("2019-07-04T17:02:03Z")
+        );
     }
 
     #[test]

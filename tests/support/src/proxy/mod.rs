@@ -64,23 +64,11 @@ impl Proxy {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             io::Result::Ok((listener.local_addr()?, listener))
         };
-        let (addr, listener) = opened
-            .await
-            .unwrap_or_else(|error| panic!("no port for a proxy: {error}"));
+        let (addr, listener) = opened.await.unwrap_or_else(|error| panic!("no port for a proxy: {error}"));
         let (weather, _) = watch::channel(Weather::default());
         let counts = Arc::new(Counts::default());
-        let accepting = tokio::spawn(accept(
-            listener,
-            upstream,
-            weather.clone(),
-            Arc::clone(&counts),
-        ));
-        Self {
-            addr,
-            weather,
-            counts,
-            _accepting: AbortOnDropHandle::new(accepting),
-        }
+        let accepting = tokio::spawn(accept(listener, upstream, weather.clone(), Arc::clone(&counts)));
+        Self { addr, weather, counts, _accepting: AbortOnDropHandle::new(accepting) }
     }
 
     /// Returns the address for clients.
@@ -90,27 +78,23 @@ impl Proxy {
 
     /// Loses what the server sends from now on: the request lands and its answer is lost.
     pub fn cut_replies(&self) {
-        self.weather
-            .send_modify(|weather| weather.replies = Flow::Cut);
+        self.weather.send_modify(|weather| weather.replies = Flow::Cut);
     }
 
     /// Loses what clients send from now on: the request never lands.
     pub fn cut_requests(&self) {
-        self.weather
-            .send_modify(|weather| weather.requests = Flow::Cut);
+        self.weather.send_modify(|weather| weather.requests = Flow::Cut);
     }
 
     /// Keeps what clients send from now on: the request lands when [`Proxy::release`] is called,
     /// also when its client has given up and closed the connection.
     pub fn hold_requests(&self) {
-        self.weather
-            .send_modify(|weather| weather.requests = Flow::Hold);
+        self.weather.send_modify(|weather| weather.requests = Flow::Hold);
     }
 
     /// Lets what is held flow, in order, and passes requests again. Replies stay as they are.
     pub fn release(&self) {
-        self.weather
-            .send_modify(|weather| weather.requests = Flow::Pass);
+        self.weather.send_modify(|weather| weather.requests = Flow::Pass);
     }
 
     /// Passes everything again. Connections that lost bytes are closed, as what follows the gap
@@ -153,12 +137,7 @@ async fn accept(
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
-        connections.spawn(connect(
-            client,
-            upstream,
-            weather.subscribe(),
-            Arc::clone(&counts),
-        ));
+        connections.spawn(connect(client, upstream, weather.subscribe(), Arc::clone(&counts)));
     }
 }
 
@@ -174,11 +153,7 @@ async fn connect(
         return;
     };
     // Small messages must not wait for each other.
-    if client
-        .set_nodelay(true)
-        .and(server.set_nodelay(true))
-        .is_err()
-    {
+    if client.set_nodelay(true).and(server.set_nodelay(true)).is_err() {
         return;
     }
     let (from_client, to_client) = client.into_split();
@@ -296,9 +271,7 @@ impl Pump {
             }
             Flow::Hold => {
                 self.held.extend_from_slice(bytes);
-                self.counts
-                    .requests_held_bytes
-                    .fetch_add(count, Ordering::SeqCst);
+                self.counts.requests_held_bytes.fetch_add(count, Ordering::SeqCst);
                 Ok(())
             }
         }

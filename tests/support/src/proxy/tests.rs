@@ -30,11 +30,7 @@ impl Echo {
                 connections.spawn(echo(stream, Arc::clone(&memory)));
             }
         });
-        Self {
-            landed,
-            proxy,
-            _serving: AbortOnDropHandle::new(serving),
-        }
+        Self { landed, proxy, _serving: AbortOnDropHandle::new(serving) }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -49,10 +45,7 @@ impl Echo {
     }
 
     async fn lands(&self, bytes: &[u8]) {
-        eventually("the request lands", SOON, || async {
-            (self.landed() == bytes).then_some(())
-        })
-        .await;
+        eventually("the request lands", SOON, || async { (self.landed() == bytes).then_some(()) }).await;
     }
 }
 
@@ -68,10 +61,7 @@ async fn echo(mut stream: TcpStream, memory: Arc<Mutex<Vec<u8>>>) {
 
 async fn receive(client: &mut TcpStream, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
-    timeout(SOON, client.read_exact(&mut bytes))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(SOON, client.read_exact(&mut bytes)).await.unwrap().unwrap();
     bytes
 }
 
@@ -95,10 +85,7 @@ async fn bytes_pass_both_ways() {
     let long = vec![7; 1_000_000];
     let (mut from_server, mut to_server) = client.split();
     let mut back = vec![0; long.len()];
-    let (sent, received) = tokio::join!(
-        to_server.write_all(&long),
-        from_server.read_exact(&mut back)
-    );
+    let (sent, received) = tokio::join!(to_server.write_all(&long), from_server.read_exact(&mut back));
     sent.unwrap();
     received.unwrap();
     assert!(back == long);
@@ -141,10 +128,7 @@ async fn a_held_request_lands_on_release_and_is_answered() {
     client.write_all(b"one").await.unwrap();
     client.write_all(b"two").await.unwrap();
     assert_silent(&mut client).await;
-    assert_eq!(
-        (server.landed(), server.proxy.requests_held_bytes()),
-        (Vec::new(), 6)
-    );
+    assert_eq!((server.landed(), server.proxy.requests_held_bytes()), (Vec::new(), 6));
     server.proxy.release();
     assert_eq!(receive(&mut client, 6).await, b"onetwo");
     exchange(&mut client, b"three").await;
@@ -185,9 +169,7 @@ async fn severing_closes_what_is_open_and_takes_new_connections() {
 
 #[tokio::test]
 async fn dropping_the_proxy_closes_everything() {
-    let Echo {
-        proxy, _serving, ..
-    } = Echo::start().await;
+    let Echo { proxy, _serving, .. } = Echo::start().await;
     let mut client = TcpStream::connect(proxy.addr()).await.unwrap();
     exchange(&mut client, b"hello").await;
     drop(proxy);

@@ -19,25 +19,19 @@ pub enum StartError {
     #[error(transparent)]
     File(#[from] files::Error),
     /// Another process runs a server on the same folder.
-    #[error(
-        "{folder} is in use by another Seva process; stop that one, or choose another data folder"
-    )]
+    #[error("{folder} is in use by another Seva process; stop that one, or choose another data folder")]
     InUse {
         /// The folder.
         folder: PathBuf,
     },
     /// The folder's name cannot be put into a configuration file.
-    #[error(
-        "{path} cannot be used by nats-server: its name is not plain text; choose another folder"
-    )]
+    #[error("{path} cannot be used by nats-server: its name is not plain text; choose another folder")]
     Path {
         /// The path at fault.
         path: PathBuf,
     },
     /// The operating system refused something.
-    #[error(
-        "nats-server could not be started: {path} was refused; check permissions and free space"
-    )]
+    #[error("nats-server could not be started: {path} was refused; check permissions and free space")]
     System {
         /// What was refused.
         path: PathBuf,
@@ -46,9 +40,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// No free port was found.
-    #[error(
-        "no free port was found for nats-server between {FIRST_PORT} and {LAST_PORT}; name one"
-    )]
+    #[error("no free port was found for nats-server between {FIRST_PORT} and {LAST_PORT}; name one")]
     NoPort,
     /// It ended instead of becoming ready.
     #[error("nats-server ended at once ({status}); its log {log} says: {said}")]

@@ -50,13 +50,7 @@ impl Options {
     /// Asks for a durable server in `store_dir`, on free ports, ready within 20 s.
     pub fn new(store_dir: impl Into<PathBuf>) -> Self {
         let ready_within = Duration::from_secs(20);
-        Self {
-            store_dir: store_dir.into(),
-            port: None,
-            monitor_port: None,
-            sync_always: true,
-            ready_within,
-        }
+        Self { store_dir: store_dir.into(), port: None, monitor_port: None, sync_always: true, ready_within }
     }
 }
 
@@ -76,38 +70,17 @@ impl NatsServer {
     ///
     /// A server left behind in the folder by a process that was killed is ended first.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options {
-            store_dir,
-            port,
-            monitor_port,
-            sync_always,
-            ready_within,
-        } = options;
+        let Options { store_dir, port, monitor_port, sync_always, ready_within } = options;
         let program = find::find().await?;
-        let wrap = |source| StartError::System {
-            path: store_dir.clone(),
-            source,
-        };
+        let wrap = |source| StartError::System { path: store_dir.clone(), source };
         std::fs::create_dir_all(&store_dir).map_err(wrap)?;
         let folder = std::path::absolute(&store_dir).map_err(wrap)?;
         let files = Files::in_folder(&folder);
         let lock = lock(&files.lock, &folder).await?;
         orphan::end(&files).await;
         let name = format!("seva-{:016x}", chance::number());
-        let config = Config {
-            name,
-            port: 0,
-            monitor_port: 0,
-            sync_always,
-            files,
-        };
-        let mut server = Self {
-            program,
-            config,
-            ready_within,
-            child: None,
-            _lock: lock,
-        };
+        let config = Config { name, port: 0, monitor_port: 0, sync_always, files };
+        let mut server = Self { program, config, ready_within, child: None, _lock: lock };
         let ports_are_ours = port.is_none() || monitor_port.is_none();
         let mut attempts = 0;
         loop {
@@ -144,9 +117,7 @@ impl NatsServer {
 
     /// Says whether the process still runs, also when somebody else killed it.
     pub fn is_running(&mut self) -> bool {
-        self.child
-            .as_mut()
-            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Kills it without warning, as a crash would, and waits until it is gone.
@@ -180,10 +151,7 @@ impl NatsServer {
 
     /// Starts it again on the same ports and store, stopping it first if it runs.
     pub async fn restart(&mut self) -> Result<(), StartError> {
-        self.stop().await.map_err(|source| StartError::System {
-            path: self.program.clone(),
-            source,
-        })?;
+        self.stop().await.map_err(|source| StartError::System { path: self.program.clone(), source })?;
         let deadline = Instant::now() + self.ready_within;
         loop {
             match self.launch().await {
@@ -217,30 +185,21 @@ impl NatsServer {
     }
 
     fn process(&self) -> io::Result<Pid> {
-        let pid = self
-            .pid()
-            .and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        let pid = self.pid().and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
         pid.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "nats-server is not running"))
     }
 
     /// Starts the process with the configuration at hand and waits until it is ready.
     async fn launch(&mut self) -> Result<(), StartError> {
         let files = &self.config.files;
-        let text = self
-            .config
-            .text()
-            .map_err(|path| StartError::Path { path })?;
+        let text = self.config.text().map_err(|path| StartError::Path { path })?;
         files::write_whole(&files.config, &text)?;
         let wrap = |path: &Path| {
             let path = path.to_owned();
             move |source| StartError::System { path, source }
         };
         // What it says before it opens its log, as about a wrong setting, belongs there too.
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&files.log)
-            .map_err(wrap(&files.log))?;
+        let log = File::options().create(true).append(true).open(&files.log).map_err(wrap(&files.log))?;
         let log_begin = log.metadata().map_err(wrap(&files.log))?.len();
         let child = Command::new(&self.program)
             .arg("-c")
@@ -268,10 +227,9 @@ impl NatsServer {
         while Instant::now() < deadline {
             let log = self.config.files.log.clone();
             let status = match &mut self.child {
-                Some(child) => child.try_wait().map_err(|source| StartError::System {
-                    path: log.clone(),
-                    source,
-                })?,
+                Some(child) => {
+                    child.try_wait().map_err(|source| StartError::System { path: log.clone(), source })?
+                }
                 None => None,
             };
             if let Some(status) = status {
@@ -283,10 +241,7 @@ impl NatsServer {
             }
             sleep(Duration::from_millis(20)).await;
         }
-        Err(StartError::NotReady {
-            within: self.ready_within,
-            log: self.config.files.log.clone(),
-        })
+        Err(StartError::NotReady { within: self.ready_within, log: self.config.files.log.clone() })
     }
 }
 
@@ -308,16 +263,8 @@ impl Drop for NatsServer {
 
 /// Takes the folder for this process. A lock held only by a program just being started is waited for.
 async fn lock(path: &Path, folder: &Path) -> Result<File, StartError> {
-    let wrap = |source| StartError::System {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .write(true)
-        .truncate(false)
-        .open(path)
-        .map_err(wrap)?;
+    let wrap = |source| StartError::System { path: path.to_owned(), source };
+    let file = File::options().create(true).write(true).truncate(false).open(path).map_err(wrap)?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
     loop {
         match file.try_lock() {
@@ -326,9 +273,7 @@ async fn lock(path: &Path, folder: &Path) -> Result<File, StartError> {
                 sleep(Duration::from_millis(20)).await
             }
             Err(TryLockError::WouldBlock) => {
-                return Err(StartError::InUse {
-                    folder: folder.to_owned(),
-                });
+                return Err(StartError::InUse { folder: folder.to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(wrap(source)),
         }
@@ -351,16 +296,9 @@ fn is_taken(error: &StartError) -> bool {
 /// Returns the last line the log gained since `begin`.
 fn last_line(log: &Path, begin: u64) -> String {
     let bytes = std::fs::read(log).unwrap_or_default();
-    let new = usize::try_from(begin)
-        .ok()
-        .and_then(|begin| bytes.get(begin..))
-        .unwrap_or_default();
+    let new = usize::try_from(begin).ok().and_then(|begin| bytes.get(begin..)).unwrap_or_default();
     let text = String::from_utf8_lossy(new);
-    text.lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("nothing")
-        .to_owned()
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing").to_owned()
 }
 
 #[cfg(test)]

@@ -22,10 +22,7 @@ async fn a_killed_server_comes_back_on_the_same_ports_and_still_syncs_always() {
     ));
 
     server.restart().await.unwrap();
-    assert_eq!(
-        (server.url(), server.monitor_url()),
-        (url, monitor_url.clone())
-    );
+    assert_eq!((server.url(), server.monitor_url()), (url, monitor_url.clone()));
     assert_ne!(server.pid().unwrap(), first_pid);
     assert!(sync_always(&monitor_url).await.unwrap());
     server.stop().await.unwrap();
@@ -35,10 +32,7 @@ async fn a_killed_server_comes_back_on_the_same_ports_and_still_syncs_always() {
 #[tokio::test]
 async fn a_server_that_syncs_lazily_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        sync_always: false,
-        ..Options::new(folder.path())
-    };
+    let options = Options { sync_always: false, ..Options::new(folder.path()) };
     let server = NatsServer::start(options).await.unwrap();
     assert!(!sync_always(&server.monitor_url()).await.unwrap());
 }
@@ -61,9 +55,7 @@ async fn a_frozen_server_is_silent_until_thawed() {
 async fn a_folder_serves_one_process_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let first = start(folder.path()).await;
-    let error = NatsServer::start(Options::new(folder.path()))
-        .await
-        .unwrap_err();
+    let error = NatsServer::start(Options::new(folder.path())).await.unwrap_err();
     assert!(matches!(error, StartError::InUse { .. }), "{error}");
     drop(first);
     start(folder.path()).await;
@@ -88,15 +80,7 @@ async fn a_taken_port_is_an_error_that_quotes_the_server() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = Some(taken.local_addr().unwrap().port());
     let monitor_port = Some(free_port().unwrap());
-    let error = NatsServer::start(Options {
-        port,
-        monitor_port,
-        ..Options::new(folder.path())
-    })
-    .await
-    .unwrap_err();
-    assert!(
-        error.to_string().contains("address already in use"),
-        "{error}"
-    );
+    let error =
+        NatsServer::start(Options { port, monitor_port, ..Options::new(folder.path()) }).await.unwrap_err();
+    assert!(error.to_string().contains("address already in use"), "{error}");
 }
