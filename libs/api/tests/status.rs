@@ -1,7 +1,5 @@
 //! What a caller is told, for every way in which a call fails.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use seva_api::status::{DOMAIN, Error, REASONS, Violation, complete, complete_response};
 use seva_domain::values::RequestId;
 use tonic::{Code, Status};

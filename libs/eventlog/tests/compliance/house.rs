@@ -85,7 +85,6 @@ pub(crate) async fn connect(addr: SocketAddr) -> Log {
     clippy::disallowed_methods,
     reason = "the log and the processes of a case need some time; here is its edge"
 )]
-#[expect(clippy::disallowed_methods, reason = "a test is an edge: somebody has to say what time it is")]
 pub(crate) fn now() -> At {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     At(i64::try_from(since.as_micros()).unwrap())
