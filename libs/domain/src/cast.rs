@@ -452,7 +452,10 @@ impl House {
                 let State::Policy(state) = self.shelf(service).state(Noun::Policy) else { unreachable!() };
                 self.policy = Policy::of(&state).map(Arc::new);
             }
-            for other in Service::ALL.into_iter().filter(|other| other.takes_in(&record.noun)) {
+            for other in Service::ALL
+                .into_iter()
+                .filter(|other| *other != Service::of(&record.noun) && other.reads(record.noun.name()))
+            {
                 let mut desk = self.desk(other);
                 if record.noun == Noun::Policy {
                     desk.fold_foreign(&foreign(record)).unwrap();

@@ -275,7 +275,7 @@ impl<'a> Desk<'a> {
             import,
         };
         let index = self.first_index + self.records.len() as u16;
-        rows::fold(&mut self.delta, before, &record, 0, index)
+        rows::fold_to(&mut self.delta, before, &record, state, 0, index)
             .map_err(|_| Rejection::TooMuch("a record that is not the noun's next"))?;
         self.records.push(Arc::new(record));
         Ok(())

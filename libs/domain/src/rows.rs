@@ -90,23 +90,42 @@ pub fn fold(
     sequence: u64,
     index: u16,
 ) -> Result<(), Unreadable> {
+    let mut state = before.map_or_else(|| State::absent(&record.noun), |held| held.state.clone());
+    for entry in &record.events {
+        state = state.evolve(&entry.event, record.effective_at);
+    }
+    fold_to(delta, before, record, state, sequence, index)
+}
+
+/// Folds a record whose noun's state afterwards is known already.
+pub(crate) fn fold_to(
+    delta: &mut Delta,
+    before: Option<&Held>,
+    record: &Record,
+    new: State,
+    sequence: u64,
+    index: u16,
+) -> Result<(), Unreadable> {
     let expected = before.map_or(0, |held| held.rev) + 1;
     if record.rev != expected {
         return Err(Unreadable::Rev { noun: record.noun.to_string(), expected, found: record.rev });
     }
-    let old = before.map_or_else(|| State::absent(&record.noun), |held| held.state.clone());
-    let mut new = old.clone();
-    for entry in &record.events {
-        new = new.evolve(&entry.event, record.effective_at);
-    }
-    let (found_before, found_after) = (lookups(&old), lookups(&new));
+    let absent;
+    let old = match before {
+        Some(held) => &held.state,
+        None => {
+            absent = State::absent(&record.noun);
+            &absent
+        }
+    };
+    let (found_before, found_after) = (lookups(old), lookups(&new));
     for lookup in found_before.iter().filter(|lookup| !found_after.contains(lookup)) {
         delta.insert(Key::Lookup(*lookup, record.noun), None);
     }
     for lookup in found_after.iter().filter(|lookup| !found_before.contains(lookup)) {
         delta.insert(Key::Lookup(*lookup, record.noun), Some(Value::Present));
     }
-    let (due_before, due_after) = (due(&record.noun, &old), due(&record.noun, &new));
+    let (due_before, due_after) = (due(&record.noun, old), due(&record.noun, &new));
     if due_before != due_after {
         delta.extend(due_before.map(|due| (Key::Due(due), None)));
         delta.extend(due_after.map(|due| (Key::Due(due), Some(Value::Present))));

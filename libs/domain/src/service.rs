@@ -46,17 +46,12 @@ impl Service {
         }
     }
 
-    /// Whether a record of another service matters to it: it reacts to it, or decides by it.
-    pub fn takes_in(self, noun: &Noun) -> bool {
-        let owner = Service::of(noun);
-        owner != self
-            && match (self, noun) {
-                (_, Noun::Policy) => true,
-                (Service::Feedback, Noun::Case(_)) => true,
-                (
-                    Service::Feedback | Service::Intake | Service::Policy,
-                    Noun::Case(_) | Noun::Customer(_) | Noun::Import(_) | Noun::Suggestion(_),
-                ) => false,
-            }
+    /// Whether it folds or reacts to records of nouns of this name. It need not understand the others.
+    pub fn reads(self, noun: &str) -> bool {
+        match self {
+            Service::Feedback => matches!(noun, "case" | "policy" | "suggestion"),
+            Service::Intake => matches!(noun, "case" | "customer" | "import" | "policy"),
+            Service::Policy => noun == "policy",
+        }
     }
 }

@@ -393,7 +393,7 @@ fn start(
     let projections = Projections::start(models, projector_follows, may_be_damaged);
     let (progress, follow) =
         watch::channel(FollowProgress { sequence: begin.sequence, ..Default::default() });
-    let checker = Checker::new(begin, |_| true, own);
+    let checker = Checker::new(begin, reads(config.service), own);
     let follower =
         tokio::spawn(follow::run(config.log.clone(), checker, vec![to_writer, to_projector], progress));
     let running = Running {
@@ -422,4 +422,13 @@ fn remembered_tree(database: &Database, model: &str) -> Result<String, StoreErro
 fn remember_tree(database: &Database, model: &str, tree: &str) -> Result<(), StoreError> {
     database.tree(TREES)?.apply(vec![(model.as_bytes().to_vec(), Some(tree.as_bytes().to_vec()))])?;
     database.flush()
+}
+
+/// Which nouns a service's process understands the records of.
+fn reads(service: Service) -> fn(&str) -> bool {
+    match service {
+        Service::Feedback => |noun| Service::Feedback.reads(noun),
+        Service::Intake => |noun| Service::Intake.reads(noun),
+        Service::Policy => |noun| Service::Policy.reads(noun),
+    }
 }

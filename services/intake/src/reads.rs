@@ -27,7 +27,7 @@ const BRIEF_CASES_MAX: usize = 20;
 /// How many timeline entries a brief shows.
 const BRIEF_ENTRIES_MAX: usize = 5;
 
-/// How many entries of a list of open cases are looked through at once.
+/// How many entries of a list of open cases are looked through at once for those of one channel.
 const LIST_PAGE: usize = 1_000;
 
 pub(crate) async fn identify(
@@ -142,8 +142,10 @@ pub(crate) async fn open_cases(
     let mut listed: Vec<Row> = Vec::new();
     let mut from = page.from.clone().unwrap_or_else(|| prefix.clone());
     while listed.len() <= page.size {
-        let some = rows.scan(&prefix, Some(&from), LIST_PAGE).map_err(internal)?;
-        let is_last = some.len() < LIST_PAGE;
+        // Without a channel every entry counts: none is read beyond the page.
+        let most = if channel.is_none() { page.size + 1 - listed.len() } else { LIST_PAGE };
+        let some = rows.scan(&prefix, Some(&from), most).map_err(internal)?;
+        let is_last = some.len() < most;
         if let Some((last, _)) = some.last() {
             from = [last.as_slice(), &[0]].concat();
         }

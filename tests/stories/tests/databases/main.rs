@@ -273,14 +273,14 @@ async fn a_rebuild_under_load_leaves_no_question_unanswered() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_nobody_knows_stops_every_service_which_says_so() -> Result<()> {
+async fn an_event_that_nobody_knows_stops_every_service_that_reads_its_noun_and_says_so() -> Result<()> {
     let house = House::start().await;
     let mut intake = house.intake();
     intake.log_interaction(as_actor("agent-12", contact(1))).await?;
     house.settled().await;
     append_unknown(&house).await?;
 
-    for service in Service::ALL {
+    for service in [Service::Feedback, Service::Intake] {
         let told = eventually("the service says that it has stopped", PATIENCE, async || {
             let status = house.operations(service).get_status(tonic::Request::new(Default::default())).await;
             status.ok().map(tonic::Response::into_inner).filter(|status| status.state == "STOPPED")
