@@ -17,7 +17,9 @@ mod table;
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Parser as _;
+use seva_host::shutdown::Shutdown;
 use seva_host::telemetry;
 
 use self::args::{Cli, Group, Measures, Part};
@@ -47,7 +49,15 @@ fn run(cli: Cli) -> anyhow::Result<()> {
                 }
                 house::serve(nats, monitor, folder).await
             }
-            None => print(&cli.measures).await,
+            None => {
+                // What runs is stopped, and what was written is removed, also when the bench is told to stop.
+                let told_to_stop = Shutdown::listen()?;
+                let token = told_to_stop.token();
+                tokio::select! {
+                    printed = print(&cli.measures) => printed,
+                    () = token.cancelled() => bail!("told to stop"),
+                }
+            }
         }
     })
 }
