@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use seva_eventlog::store::{MemoryStore, Store, StoreError};
 use tokio::sync::Notify;
 
-use crate::tree::{Tree, guard};
+use crate::tree::{Handle, Tree, alone, guard};
 
 /// How much memory sled may use for its cache, in bytes.
 const CACHE_BYTES: u64 = 48 * 1024 * 1024;
@@ -41,7 +41,7 @@ pub struct Database {
 #[derive(Debug)]
 enum Kind {
     Memory,
-    Sled { db: sled::Db, folder: Folder, generation: u64 },
+    Sled { db: Handle<sled::Db>, folder: Folder, generation: u64 },
 }
 
 /// The folder of a service's databases, locked.
@@ -107,7 +107,10 @@ impl Database {
     pub fn drop_tree(&self, name: &str) -> Result<(), StoreError> {
         match &self.kind {
             Kind::Memory => Ok(()),
-            Kind::Sled { db, .. } => guard(|| db.drop_tree(name)).map(|_| ()),
+            Kind::Sled { db, .. } => {
+                let _alone = alone();
+                guard(|| db.drop_tree(name)).map(|_| ())
+            }
         }
     }
 
@@ -115,7 +118,10 @@ impl Database {
     pub fn flush(&self) -> Result<(), StoreError> {
         match &self.kind {
             Kind::Memory => Ok(()),
-            Kind::Sled { db, .. } => guard(|| db.flush()).map(|_| ()),
+            Kind::Sled { db, .. } => {
+                let _alone = alone();
+                guard(|| db.flush()).map(|_| ())
+            }
         }
     }
 
@@ -193,14 +199,14 @@ impl Folder {
 }
 
 /// Opens a generation. The folder is this process's, so whoever still holds the file is a thread of sled's that is about to end.
-fn open(path: &Path) -> Result<sled::Db, StoreError> {
+fn open(path: &Path) -> Result<Handle<sled::Db>, StoreError> {
     let began = Instant::now();
     let config =
         sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));
     loop {
         match guard(|| config.open()) {
             Err(error) if is_held(&error) && began.elapsed() < LET_GO_MAX => std::thread::sleep(LET_GO_LOOK),
-            opened => return opened,
+            opened => return opened.map(Handle::new),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seva_eventlog::store::{Change, Row, Store, StoreError};
 use tokio::sync::Notify;
@@ -14,7 +14,7 @@ const SUM: &[u8] = b"\0sum";
 
 /// A sled tree.
 pub(crate) struct Tree {
-    tree: sled::Tree,
+    tree: Handle<sled::Tree>,
     // Changed only by the one writer, in the same batch as the rows.
     sum: Mutex<u128>,
     /// Told when the tree turns out to be damaged.
@@ -49,7 +49,7 @@ impl Tree {
         if sum != expected {
             return Err(StoreError(format!("the rows of `{name}` are not those that were written")));
         }
-        Ok(Tree { tree, sum: Mutex::new(sum), damaged })
+        Ok(Tree { tree: Handle::new(tree), sum: Mutex::new(sum), damaged })
     }
 
     /// Reads or writes, and tells whoever watches the database when that fails.
@@ -131,7 +131,10 @@ impl Store for Tree {
                 }
             }
             batch.insert(SUM, &new_sum.to_be_bytes());
-            guard(|| self.tree.apply_batch(batch))?;
+            {
+                let _alone = alone();
+                guard(|| self.tree.apply_batch(batch))?;
+            }
             *sum = new_sum;
             Ok(())
         })
@@ -172,4 +175,38 @@ pub(crate) fn guard<T>(run: impl FnOnce() -> sled::Result<T>) -> Result<T, Store
 fn caught<T>(run: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch_unwind(AssertUnwindSafe(run))
         .unwrap_or_else(|_| Err(StoreError("the database gave way".to_owned())))
+}
+
+/// Held while a batch is applied, and while a database is flushed or closed. Sled has one lock for all databases of a process: a batch that waits for
+/// it keeps the flushers out, and a database that is closed waits, with that lock, for what its flusher would have done.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Waits until no other thread applies a batch, flushes or closes.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Something of sled's that is closed when nobody else applies a batch.
+#[derive(Debug)]
+pub(crate) struct Handle<T>(Option<T>);
+
+impl<T> Handle<T> {
+    pub(crate) fn new(handle: T) -> Handle<T> {
+        Handle(Some(handle))
+    }
+}
+
+impl<T> std::ops::Deref for Handle<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("a handle is taken out only when it is dropped")
+    }
+}
+
+impl<T> Drop for Handle<T> {
+    fn drop(&mut self) {
+        let _alone = alone();
+        self.0.take();
+    }
 }
