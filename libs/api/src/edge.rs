@@ -20,8 +20,8 @@ use seva_domain::values::{
     Actor, At, CaseId, Classification, CustomerId, ImportId, KeyId, Language, RequestId, Sealed,
     SuggestionId, ThreadId, Token,
 };
+use seva_eventlog::base::Base;
 use seva_eventlog::commit::Position;
-use seva_eventlog::layers::{read_held, read_lookup, read_seen};
 use seva_eventlog::log::LogError;
 use seva_eventlog::store::{Store, StoreError};
 use seva_eventlog::writer::{Answer, Clock, Unavailable};
@@ -260,7 +260,7 @@ impl Edge {
         draft: &impl Draft,
         mut turn: Option<Turn>,
     ) -> Result<Written, Error> {
-        if let Some(seen) = read_seen(running.shard.as_ref(), &asked.request).map_err(internal)? {
+        if let Some(seen) = running.shard.seen(&asked.request).map_err(internal)? {
             if let Some(turn) = turn.take() {
                 turn.give_up().await;
             }
@@ -364,15 +364,15 @@ impl Edge {
 
     async fn sealing_by(
         &self,
-        shard: &dyn Store,
+        shard: &Base,
         identities: &[(IdentityKind, String)],
     ) -> Result<Sealing, Error> {
         let mut deciding = None;
         for (kind, value) in identities {
             let Some(known) = identity_kind(*kind) else { continue };
             let token = self.identities.lookup(*kind, value);
-            let found = read_lookup(shard, &Lookup::Identity(known, token)).map_err(internal)?;
-            if let [Noun::Customer(one)] = found.as_slice()
+            let found = shard.find(&Lookup::Identity(known, token)).map_err(internal)?;
+            if let [Noun::Customer(one)] = found.as_ref()
                 && let Some((owner, key)) = key_of(shard, *one).map_err(internal)?
             {
                 return Ok(Sealing { key, owner: Some(owner) });
@@ -443,7 +443,7 @@ impl Edge {
     }
 
     /// What the service decides on, once its rows hold what the caller wants to see.
-    pub async fn decided(&self, options: Option<&ReadOptions>) -> Result<Arc<dyn Store>, Error> {
+    pub async fn decided(&self, options: Option<&ReadOptions>) -> Result<Arc<Base>, Error> {
         let running = self.running()?;
         let wanted = options.map_or("", |options| options.at_least_position.as_str());
         if !wanted.is_empty() {
@@ -520,8 +520,8 @@ pub fn identity_kind(kind: IdentityKind) -> Option<customer::IdentityKind> {
     }
 }
 
-fn key_of(shard: &dyn Store, customer: CustomerId) -> Result<Option<(CustomerId, KeyId)>, StoreError> {
-    let held = read_held(shard, &Noun::Customer(customer))?;
+fn key_of(shard: &Base, customer: CustomerId) -> Result<Option<(CustomerId, KeyId)>, StoreError> {
+    let held = shard.held(&Noun::Customer(customer))?;
     Ok(match held.as_deref().map(|held| &held.state) {
         Some(State::Customer(customer::State::Known(known))) => {
             known.keys.first().map(|key| (customer, *key))
@@ -530,8 +530,8 @@ fn key_of(shard: &dyn Store, customer: CustomerId) -> Result<Option<(CustomerId,
     })
 }
 
-fn key_of_case(shard: &dyn Store, case: CaseId) -> Result<Option<(CustomerId, KeyId)>, StoreError> {
-    let held = read_held(shard, &Noun::Case(case))?;
+fn key_of_case(shard: &Base, case: CaseId) -> Result<Option<(CustomerId, KeyId)>, StoreError> {
+    let held = shard.held(&Noun::Case(case))?;
     let owner = held.as_deref().and_then(|held| match &held.state {
         State::Case(state) => state.matter().map(|matter| matter.customer),
         State::Customer(_) | State::Import(_) | State::Policy(_) | State::Suggestion(_) => None,
@@ -539,8 +539,8 @@ fn key_of_case(shard: &dyn Store, case: CaseId) -> Result<Option<(CustomerId, Ke
     owner.map_or(Ok(None), |owner| key_of(shard, owner))
 }
 
-fn key_of_suggestion(shard: &dyn Store, id: SuggestionId) -> Result<Option<KeyId>, StoreError> {
-    let held = read_held(shard, &Noun::Suggestion(id))?;
+fn key_of_suggestion(shard: &Base, id: SuggestionId) -> Result<Option<KeyId>, StoreError> {
+    let held = shard.held(&Noun::Suggestion(id))?;
     Ok(held.as_deref().and_then(|held| match &held.state {
         State::Suggestion(state) => state.idea().map(|idea| idea.key),
         State::Case(_) | State::Customer(_) | State::Import(_) | State::Policy(_) => None,

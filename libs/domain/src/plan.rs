@@ -259,12 +259,15 @@ fn log(interaction: &Interaction, view: &dyn View, setting: &Setting<'_>) -> Res
             Some(_) | None => who(&interaction.identities, view),
         },
     };
+    let is_new = !matches!(who, Who::One(_));
     let (customer, mut commands) = customer_commands(interaction, who, view, setting)?;
     let thread_cases = thread_cases(interaction, view);
     let mine = thread_cases.iter().find(|(_, matter)| matter.customer == customer).map(|(id, _)| *id);
     let joined = match (interaction.case, interaction.thread) {
         (Some(case), _) => Some(case),
         (None, Some(_)) => mine,
+        // Somebody new has no case to join.
+        (None, None) if is_new => None,
         (None, None) => joinable(interaction, customer, view, setting),
     };
     let case = joined.unwrap_or_else(|| CaseId::derive(&[setting.request.bytes()]));

@@ -20,7 +20,7 @@ pub struct Held {
 }
 
 /// A question that nouns are found by.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Lookup {
     /// Customers known by this.
     Identity(IdentityKind, Token),

@@ -1,6 +1,6 @@
 //! Following the log: every message in order, none missing, each shard's chain unbroken. What is wrong stops the follower, loudly.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many messages may wait for one user of a follower.
 pub const WAITING_MAX: usize = 65_536;
 
-/// How many commits of its own a process keeps, to know them again when they come back.
-const OWN_MAX: usize = 256;
+/// How many bytes of commits of its own a process keeps, to know them again when they come back.
+const OWN_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The last commit of each shard, up to some sequence of the log.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -72,35 +72,54 @@ pub struct Followed {
     _held: Option<OwnedSemaphorePermit>,
 }
 
-/// A commit made here, by its digest.
-type OwnCommit = (Digest, Arc<Commit>);
-
-/// The commits that this process made itself, so that they need not be read again when they come back.
+/// The commits that a process made itself, so that none of its services need read them again when they come back. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Own {
-    // A lock between the writer and the follower; never held across an await.
-    commits: Arc<Mutex<VecDeque<OwnCommit>>>,
+    // A lock between writers and followers; never held across an await.
+    kept: Arc<Mutex<OwnKept>>,
+}
+
+#[derive(Debug, Default)]
+struct OwnKept {
+    commits: HashMap<Digest, (Arc<Commit>, usize)>,
+    /// Oldest first.
+    order: VecDeque<Digest>,
+    bytes: usize,
 }
 
 impl Own {
-    /// Remembers a commit made here.
-    pub fn remember(&self, digest: Digest, commit: Arc<Commit>) {
-        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        commits.push_back((digest, commit));
-        if commits.len() > OWN_MAX {
-            commits.pop_front();
+    /// Remembers a commit made here, of so many bytes, until newer ones need the room.
+    pub fn remember(&self, digest: Digest, commit: Arc<Commit>, bytes: usize) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.commits.insert(digest, (commit, bytes)).is_none() {
+            kept.order.push_back(digest);
+            kept.bytes += bytes;
+        }
+        while kept.bytes > OWN_BYTES_MAX
+            && let Some(oldest) = kept.order.pop_front()
+        {
+            kept.forget(&oldest);
         }
     }
 
     /// Forgets a commit that will never come back.
     pub fn forget(&self, digest: Digest) {
-        drop(self.take(digest));
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.order.retain(|other| *other != digest);
+        kept.forget(&digest);
     }
 
-    fn take(&self, digest: Digest) -> Option<Arc<Commit>> {
-        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = commits.iter().position(|(own, _)| *own == digest)?;
-        commits.remove(at).map(|(_, commit)| commit)
+    fn get(&self, digest: Digest) -> Option<Arc<Commit>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.commits.get(&digest).map(|(commit, _)| Arc::clone(commit))
+    }
+}
+
+impl OwnKept {
+    fn forget(&mut self, digest: &Digest) {
+        if let Some((_, bytes)) = self.commits.remove(digest) {
+            self.bytes -= bytes;
+        }
     }
 }
 
@@ -125,7 +144,7 @@ impl Checker {
             return Err(Broken::Gap { last, found: stored.sequence });
         }
         let digest = Digest::of(&stored.bytes);
-        let commit = match self.own.take(digest) {
+        let commit = match self.own.get(digest) {
             Some(own) => ReadCommit::from(own.as_ref()),
             None => ReadCommit::decode(&stored.bytes, self.wants)
                 .map_err(|source| Broken::Unreadable { sequence: stored.sequence, source })?,

@@ -9,9 +9,8 @@ use seva_domain::noun::Noun;
 use seva_domain::rows::{Delta, Due, Held, Key, Lookup, Seen, Value, View};
 use seva_domain::values::{At, RequestId};
 
-use crate::planted::{self, Bug};
-use crate::rowcodec;
-use crate::store::{Store, StoreError};
+use crate::base::Base;
+use crate::store::StoreError;
 
 /// How many bytes of confirmed rows may wait for the database. Full, no more commands are taken.
 pub const BACKLOG_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -19,7 +18,7 @@ pub const BACKLOG_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The layers of a shard, newest last. Where the database cannot be read, a view finds nothing, and the failure is kept to be asked for.
 #[derive(Debug)]
 pub struct Layers {
-    base: Arc<dyn Store>,
+    base: Arc<Base>,
     confirmed: Confirmed,
     /// Rows of the commit on its way.
     pub in_flight: Delta,
@@ -40,7 +39,7 @@ struct Confirmed {
 
 impl Layers {
     /// Layers over a database.
-    pub fn new(base: Arc<dyn Store>) -> Layers {
+    pub fn new(base: Arc<Base>) -> Layers {
         Layers {
             base,
             confirmed: Confirmed::default(),
@@ -95,16 +94,8 @@ impl Layers {
         // Rows that newer layers take away must not crowd out later ones.
         let gone =
             self.overlays().filter(|(key, value)| matches!(key, Key::Due(_)) && value.is_none()).count();
-        let rows = self.try_base(|base| base.scan(rowcodec::DUE, None, limit + gone)).unwrap_or_default();
-        for (key, _) in rows {
-            match rowcodec::due(&key) {
-                Ok(found) => due.insert(found, true),
-                Err(error) => {
-                    self.fail(error);
-                    return Vec::new();
-                }
-            };
-        }
+        let rows = self.try_base(|base| base.due(limit + gone)).unwrap_or_default();
+        due.extend(rows.into_iter().map(|found| (found, true)));
         for (key, value) in self.overlays() {
             if let Key::Due(found) = key {
                 due.insert(found.clone(), value.is_some());
@@ -136,18 +127,14 @@ impl Layers {
         self.confirmed.rows.get(key).map(|(value, _)| value.as_ref())
     }
 
-    fn try_base<T>(&self, read: impl FnOnce(&dyn Store) -> Result<T, StoreError>) -> Option<T> {
+    fn try_base<T>(&self, read: impl FnOnce(&Base) -> Result<T, StoreError>) -> Option<T> {
         match read(self.base.as_ref()) {
             Ok(value) => Some(value),
             Err(error) => {
-                self.fail(error);
+                self.failure.borrow_mut().get_or_insert(error);
                 None
             }
         }
-    }
-
-    fn fail(&self, error: StoreError) {
-        self.failure.borrow_mut().get_or_insert(error);
     }
 }
 
@@ -157,12 +144,12 @@ impl View for Layers {
         match self.overlay(&key) {
             Some(Some(Value::Noun(held))) => Some(Arc::clone(held)),
             Some(_) => None,
-            None => self.try_base(|base| read_held(base, noun)).flatten(),
+            None => self.try_base(|base| base.held(noun)).flatten(),
         }
     }
 
     fn find(&self, lookup: &Lookup) -> Vec<Noun> {
-        let mut nouns = self.try_base(|base| read_lookup(base, lookup)).unwrap_or_default();
+        let mut nouns = self.try_base(|base| base.find(lookup)).map_or_else(Vec::new, |found| found.to_vec());
         let least = Noun::Case(seva_domain::values::CaseId::from_bytes([0; 16]));
         for (key, (value, _)) in self.confirmed.rows.range(Key::Lookup(*lookup, least)..) {
             match key {
@@ -185,28 +172,9 @@ impl View for Layers {
         match self.overlay(&key) {
             Some(Some(Value::Request(seen))) => Some(*seen),
             Some(_) => None,
-            None => self.try_base(|base| read_seen(base, request)).flatten(),
+            None => self.try_base(|base| base.seen(request)).flatten(),
         }
     }
-}
-
-/// Reads a noun from a database.
-pub fn read_held(base: &dyn Store, noun: &Noun) -> Result<Option<Arc<Held>>, StoreError> {
-    base.get(&rowcodec::key(&Key::Noun(*noun)))?.map(|value| rowcodec::held(&value)).transpose()
-}
-
-/// Reads a look-up from a database. At most 10,000 nouns share one.
-pub fn read_lookup(base: &dyn Store, lookup: &Lookup) -> Result<Vec<Noun>, StoreError> {
-    let rows = base.scan(&rowcodec::lookup(lookup), None, 10_000)?;
-    rows.iter().map(|(key, _)| rowcodec::looked_up(key)).collect()
-}
-
-/// Reads a request from a database.
-pub fn read_seen(base: &dyn Store, request: &RequestId) -> Result<Option<Seen>, StoreError> {
-    if planted::is(Bug::RequestMemorySkipped) {
-        return Ok(None);
-    }
-    base.get(&rowcodec::key(&Key::Request(*request)))?.map(|value| rowcodec::seen(&value)).transpose()
 }
 
 /// About what a row weighs in memory.

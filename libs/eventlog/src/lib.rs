@@ -1,5 +1,6 @@
 //! The log: commits, the writer that makes them, following them, and running them again. On JetStream and in memory.
 
+pub mod base;
 pub mod commit;
 pub mod follow;
 pub mod jetstream;

@@ -15,6 +15,7 @@ use seva_domain::rows::{self, Delta, Due, Held, Value, View};
 use seva_domain::service::Service;
 use seva_domain::values::At;
 
+use crate::base::Base;
 use crate::commit::{BYTES_MAX, Digest, RECORDS_MAX};
 use crate::follow::{Chains, Followed};
 use crate::layers::Layers;
@@ -166,11 +167,11 @@ pub struct Shard {
 
 impl Shard {
     /// Opens a service's shard over its database.
-    pub fn open(service: Service, store: Arc<dyn Store>, incarnation: &str) -> Result<Shard, StoreError> {
-        let checkpoint = Checkpoint::read(store.as_ref())?.unwrap_or_default();
+    pub fn open(service: Service, base: Arc<Base>, incarnation: &str) -> Result<Shard, StoreError> {
+        let checkpoint = base.checkpoint()?.unwrap_or_default();
         Ok(Shard {
             service,
-            layers: Layers::new(store),
+            layers: Layers::new(base),
             tip: checkpoint.tip,
             at: checkpoint.at,
             reacted_to: checkpoint.reacted_to,

@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use seva_domain::record::Record;
 use seva_domain::service::Service;
 
+use crate::base::Base;
 use crate::follow::{Broken, Chains, Checker, Followed, Own};
 use crate::log::Log;
 use crate::shard::{Shard, ShardError};
@@ -54,7 +55,8 @@ pub async fn run(log: &Log) -> Result<Report, SimulateError> {
     }
     let mut shards = Vec::new();
     for service in Service::ALL {
-        let shard = Shard::open(service, Arc::new(MemoryStore::default()), log.incarnation());
+        let shard =
+            Shard::open(service, Arc::new(Base::new(Arc::new(MemoryStore::default()))), log.incarnation());
         shards.push((service, shard.map_err(ShardError::from)?));
     }
     let mut checker = Checker::new(Chains::default(), |_| true, Own::default());

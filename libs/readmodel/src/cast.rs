@@ -141,7 +141,9 @@ impl ReadModel for Tallies {
 pub(crate) fn live(store: &Arc<dyn Store>) -> Live {
     let mut checkpoint = Checkpoint::read(store.as_ref()).unwrap().unwrap_or_default();
     checkpoint.incarnation = "memory".to_owned();
-    Live { model: Arc::new(Tallies), tree: Tallies.name().to_owned(), store: Arc::clone(store), checkpoint }
+    let stored = checkpoint.chains.sequence;
+    let (model, tree) = (Arc::new(Tallies), Tallies.name().to_owned());
+    Live { model, tree, store: Arc::clone(store), checkpoint, stored }
 }
 
 /// The digest of tallies that were folded in one go.
@@ -152,5 +154,6 @@ pub(crate) fn folded_at_once(messages: &[Arc<Followed>], store: &Arc<dyn Store>)
 
 /// The digest of the tallies in a store.
 pub(crate) fn digest_of(store: &Arc<dyn Store>) -> ModelDigest {
-    digest(Tallies.name(), store.as_ref()).unwrap()
+    let checkpoint = Checkpoint::read(store.as_ref()).unwrap().unwrap_or_default();
+    digest(Tallies.name(), checkpoint.chains.sequence, store.as_ref()).unwrap()
 }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::tree::{Handle, Tree, alone, guard};
 
 /// How much memory sled may use for its cache, in bytes.
-const CACHE_BYTES: u64 = 48 * 1024 * 1024;
+const CACHE_BYTES: u64 = 128 * 1024 * 1024;
 
 /// How often sled writes what it holds to the disk, in milliseconds. What a crash loses the log gives back.
 const FLUSH_EVERY_MS: u64 = 500;

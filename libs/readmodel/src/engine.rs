@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use seva_domain::service::Service;
+use seva_eventlog::base::Base;
 use seva_eventlog::follow::{self, Broken, Chains, Checker, FollowProgress, Own, WAITING_MAX};
 use seva_eventlog::log::{Log, LogError};
 use seva_eventlog::shard::{self, ShardError};
@@ -36,6 +37,8 @@ pub struct Config {
     pub folder: Option<PathBuf>,
     pub models: Vec<Arc<dyn ReadModel>>,
     pub clock: Clock,
+    /// The commits made in this process, by any of its services.
+    pub own: Own,
     /// Names the build in commits.
     pub build: String,
     /// Whether a clock that is off the log's stops the writer.
@@ -47,7 +50,7 @@ pub struct Running {
     pub writer: Writer,
     pub projections: Projections,
     /// What the service decides on, as far as the database holds it.
-    pub shard: Arc<dyn Store>,
+    pub shard: Arc<Base>,
     pub follow: watch::Receiver<FollowProgress>,
     database: Database,
     models: Vec<Arc<dyn ReadModel>>,
@@ -317,7 +320,7 @@ async fn run(
 }
 
 struct Prepared {
-    shard: Arc<dyn Store>,
+    shard: Arc<Base>,
     models: Vec<Live>,
     begin: Chains,
     end: u64,
@@ -326,9 +329,9 @@ struct Prepared {
 /// Opens every tree, checks every row, and checks that the log holds what they say.
 async fn prepare(config: &Config, database: &Database) -> Result<Prepared, EngineError> {
     let incarnation = config.log.incarnation();
-    let shard = database.tree(&shard_tree())?;
+    let shard = Arc::new(Base::new(database.tree(&shard_tree())?));
     let mut begins = Vec::new();
-    match shard::Checkpoint::read(shard.as_ref())? {
+    match shard.checkpoint()? {
         Some(checkpoint) if checkpoint.incarnation != incarnation || checkpoint.format != shard::FORMAT => {
             return Err(Broken::OtherLog { sequence: checkpoint.resume.sequence }.into());
         }
@@ -353,7 +356,8 @@ async fn prepare(config: &Config, database: &Database) -> Result<Prepared, Engin
         }
         checkpoint.incarnation = incarnation.to_owned();
         begins.push(checkpoint.chains.clone());
-        models.push(Live { model: Arc::clone(model), tree, store, checkpoint });
+        let stored = checkpoint.chains.sequence;
+        models.push(Live { model: Arc::clone(model), tree, store, checkpoint, stored });
     }
     for chains in &begins {
         follow::verify(&config.log, chains).await?;
@@ -371,13 +375,13 @@ fn start(
     is_made_anew: bool,
 ) -> Result<Started, (Database, EngineError)> {
     let Prepared { shard, models, begin, end } = prepared;
-    let own = Own::default();
+    let own = config.own.clone();
     let (to_writer, writer_follows) = mpsc::channel(WAITING_MAX);
     let (to_projector, projector_follows) = mpsc::channel(WAITING_MAX);
     let parts = Parts {
         service: config.service,
         log: config.log.clone(),
-        store: Arc::clone(&shard),
+        base: Arc::clone(&shard),
         clock: Arc::clone(&config.clock),
         own: own.clone(),
         followed: writer_follows,

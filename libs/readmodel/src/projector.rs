@@ -1,6 +1,7 @@
 //! The projector: folds the log into a service's read models, on a thread of its own, and says how far each is.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use seva_eventlog::follow::{Chains, Followed};
 use seva_eventlog::store::{Store, StoreError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::model::{FoldError, ReadModel, Rows};
 use crate::planted::{self, Bug};
@@ -20,6 +22,12 @@ pub(crate) const CHECKPOINT: &[u8] = b"\0checkpoint";
 
 /// How many messages are folded into one batch of rows, at most.
 const BATCH_MESSAGES_MAX: usize = 64;
+
+/// How long a message waits for further ones while nobody waits for it: a batch costs more than its rows.
+const GATHER_MAX: Duration = Duration::from_millis(10);
+
+/// How many messages that change no row may be folded before how far the rows are is written down.
+const CHECKPOINT_EVERY: u64 = 4_096;
 
 /// How many rows of a page are read at once when all are read.
 const PAGE: usize = 1_000;
@@ -80,7 +88,10 @@ pub(crate) struct Live {
     /// The name of the tree that holds its rows.
     pub(crate) tree: String,
     pub(crate) store: Arc<dyn Store>,
+    /// How far the rows are. The one stored with them may be behind it by messages that changed none.
     pub(crate) checkpoint: Checkpoint,
+    /// The sequence of the checkpoint that is stored.
+    pub(crate) stored: u64,
 }
 
 /// New rows for a read model, to take the place of the live ones.
@@ -97,6 +108,35 @@ pub struct Projections {
     stores: Arc<RwLock<BTreeMap<&'static str, Arc<dyn Store>>>>,
     progress: watch::Receiver<Progress>,
     swaps: mpsc::Sender<Swap>,
+    hurry: Arc<Hurry>,
+}
+
+/// Who waits for a read model to be further: while anybody does, messages are folded as they come.
+#[derive(Default)]
+struct Hurry {
+    waiting: AtomicUsize,
+    began: Notify,
+}
+
+/// One who waits, until dropped.
+struct Waiting<'a>(&'a Hurry);
+
+impl Hurry {
+    fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.began.notify_one();
+        Waiting(self)
+    }
+
+    fn is_on(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Projections {
@@ -112,10 +152,13 @@ impl Projections {
         let (progress, seen) = watch::channel(begin);
         let (swaps, to_swap) = mpsc::channel(1);
         let stores_too = Arc::clone(&stores);
-        let thread = Thread { models, followed, to_swap, stores: stores_too, progress, damaged };
+        let hurry = Arc::<Hurry>::default();
+        let hurry_too = Arc::clone(&hurry);
+        let thread =
+            Thread { models, followed, to_swap, stores: stores_too, progress, damaged, hurry: hurry_too };
         let runtime = tokio::runtime::Handle::current();
         std::thread::spawn(move || thread.run(&runtime));
-        Projections { stores, progress: seen, swaps }
+        Projections { stores, progress: seen, swaps, hurry }
     }
 
     /// The rows of a read model, if there is one of this name.
@@ -133,6 +176,10 @@ impl Projections {
         let mut progress = self.progress.clone();
         let reached =
             |progress: &Progress| progress.get(name).is_some_and(|m| m.sequence >= position.sequence());
+        if reached(&progress.borrow()) {
+            return Ok(());
+        }
+        let _waiting = self.hurry.wait();
         match tokio::time::timeout(within, progress.wait_for(reached)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(NotReached),
@@ -142,7 +189,12 @@ impl Projections {
     /// The digests of all read models, each with the sequence it stands at. Reads every row.
     pub fn digests(&self) -> Result<Vec<ModelDigest>, StoreError> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner).clone();
-        stores.into_iter().map(|(name, store)| digest(name, store.as_ref())).collect()
+        let progress = self.progress.borrow().clone();
+        let digested = |(name, store): (&'static str, Arc<dyn Store>)| {
+            let sequence = progress.get(name).map_or(0, |model| model.sequence);
+            digest(name, sequence, store.as_ref())
+        };
+        stores.into_iter().map(digested).collect()
     }
 
     pub(crate) async fn swap(&self, live: Live) -> Result<Live, Option<Live>> {
@@ -155,8 +207,11 @@ impl Projections {
 }
 
 /// The digest of rows, in order. Rows that change while it is made give a digest of no moment: ask a read model that is at rest.
-pub(crate) fn digest(name: &'static str, store: &dyn Store) -> Result<ModelDigest, StoreError> {
-    let checkpoint = Checkpoint::read(store)?.unwrap_or_default();
+pub(crate) fn digest(
+    name: &'static str,
+    sequence: u64,
+    store: &dyn Store,
+) -> Result<ModelDigest, StoreError> {
     let mut hash = Sha256::new();
     let mut rows = 0;
     let mut from = Vec::new();
@@ -173,7 +228,7 @@ pub(crate) fn digest(name: &'static str, store: &dyn Store) -> Result<ModelDiges
         from = [last.as_slice(), &[0]].concat();
     }
     let digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(ModelDigest { name, sequence: checkpoint.chains.sequence, rows, digest })
+    Ok(ModelDigest { name, sequence, rows, digest })
 }
 
 fn progress_of(checkpoint: &Checkpoint) -> ModelProgress {
@@ -200,6 +255,10 @@ pub(crate) fn fold(live: &mut Live, messages: &[Arc<Followed>]) -> Result<(), St
         stamp: last.stamp,
     };
     let mut changes = rows.into_changes();
+    if changes.is_empty() && last.sequence < live.stored + CHECKPOINT_EVERY {
+        live.checkpoint = checkpoint;
+        return Ok(());
+    }
     if planted::is(Bug::CheckpointBeforeRows) {
         let first = checkpoint.row().map_err(|error| error.to_string())?;
         live.store.apply(vec![first]).map_err(|error| error.to_string())?;
@@ -207,6 +266,7 @@ pub(crate) fn fold(live: &mut Live, messages: &[Arc<Followed>]) -> Result<(), St
     }
     changes.push(checkpoint.row().map_err(|error| error.to_string())?);
     live.store.apply(changes).map_err(|error| error.to_string())?;
+    live.stored = last.sequence;
     live.checkpoint = checkpoint;
     Ok(())
 }
@@ -219,6 +279,7 @@ struct Thread {
     progress: watch::Sender<Progress>,
     /// Told when a record cannot be folded; `None` where the rows were made anew already, so that they cannot be why.
     damaged: Option<Arc<Notify>>,
+    hurry: Arc<Hurry>,
 }
 
 /// What the thread is woken by.
@@ -240,12 +301,7 @@ impl Thread {
                 }
                 Woken::Over => return,
             }
-            while batch.len() < BATCH_MESSAGES_MAX {
-                match self.followed.try_recv() {
-                    Ok(message) => batch.push(message),
-                    Err(_) => break,
-                }
-            }
+            runtime.block_on(self.gather(&mut batch));
             self.fold(&batch);
             batch.clear();
         }
@@ -256,6 +312,29 @@ impl Thread {
             biased;
             Some(swap) = self.to_swap.recv() => Woken::Swap(swap),
             message = self.followed.recv() => message.map_or(Woken::Over, Woken::Message),
+        }
+    }
+
+    /// Adds what follows the first message of a batch: what is there, and what comes within a moment unless somebody waits.
+    async fn gather(&mut self, batch: &mut Vec<Arc<Followed>>) {
+        let until = Instant::now() + GATHER_MAX;
+        while batch.len() < BATCH_MESSAGES_MAX {
+            if let Ok(message) = self.followed.try_recv() {
+                batch.push(message);
+                continue;
+            }
+            if self.hurry.is_on() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                message = self.followed.recv() => match message {
+                    Some(message) => batch.push(message),
+                    None => return,
+                },
+                () = self.hurry.began.notified() => {}
+                () = sleep_until(until) => return,
+            }
         }
     }
 

@@ -53,7 +53,7 @@ pub(crate) async fn rebuild(
     let began = Instant::now();
     let store = database.tree(&tree)?;
     let checkpoint = Checkpoint { incarnation: log.incarnation().to_owned(), ..Checkpoint::default() };
-    let mut live = Live { model, tree, store, checkpoint };
+    let mut live = Live { model, tree, store, checkpoint, stored: 0 };
     let mut checker = Checker::new(Chains::default(), |_| true, Own::default());
     let mut messages = log.follow(1).await.map_err(Broken::from)?;
     let mut records = 0;

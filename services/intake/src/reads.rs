@@ -15,7 +15,6 @@ use seva_api::status::Error;
 use seva_domain::noun::Noun;
 use seva_domain::rows::Lookup;
 use seva_domain::values::{CaseId, CustomerId};
-use seva_eventlog::layers::read_lookup;
 use seva_eventlog::store::{Row, Store, StoreError};
 
 use crate::as_of;
@@ -44,8 +43,8 @@ pub(crate) async fn identify(
     for (kind, value) in &given {
         let Some(known) = identity_kind(*kind) else { continue };
         let token = edge.identities().lookup(*kind, value);
-        let found = read_lookup(shard.as_ref(), &Lookup::Identity(known, token)).map_err(internal)?;
-        let found = found.into_iter().filter_map(|noun| match noun {
+        let found = shard.find(&Lookup::Identity(known, token)).map_err(internal)?;
+        let found = found.iter().filter_map(|noun| match noun {
             Noun::Customer(id) => Some(id.to_string()),
             Noun::Case(_) | Noun::Import(_) | Noun::Policy | Noun::Suggestion(_) => None,
         });

@@ -17,6 +17,7 @@ use seva_api::pb::policy::v1::policy_service_server::PolicyServiceServer;
 use seva_api::{reflection, status};
 use seva_domain::service::Service;
 use seva_domain::values::At;
+use seva_eventlog::follow::Own;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_eventlog::writer::Clock;
@@ -153,6 +154,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
     let mut page = seva_host::metrics::Metrics::default();
     counters.register(page.registry());
     let gauges = metrics::Gauges::register(page.registry());
+    let own = Own::default();
     let mut running = Running {
         services: BTreeMap::new(),
         metrics: String::new(),
@@ -165,7 +167,8 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         if listen.port() != 0 {
             listen.set_port(listen.port() + n);
         }
-        let part = Part { service: *service, listen, options, counters: &counters, stop: &stop_engines };
+        let part =
+            Part { service: *service, listen, options, counters: &counters, stop: &stop_engines, own: &own };
         let started = part.start(shutdown.clone(), &gauges).await;
         let (url, engine, server) = started.with_context(|| format!("{} did not start", service.name()))?;
         running.services.insert(*service, url);
@@ -204,13 +207,15 @@ struct Part<'a> {
     options: &'a Options,
     counters: &'a Counters,
     stop: &'a CancellationToken,
+    /// The commits made in this process.
+    own: &'a Own,
 }
 
 type Started = (String, JoinHandle<Result<(), EngineError>>, JoinHandle<Result<(), tonic::transport::Error>>);
 
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
-        let Part { service, listen, options, counters, stop } = self;
+        let Part { service, listen, options, counters, stop, own } = self;
         let client = async_nats::ConnectOptions::new()
             .name(format!("seva-{}", service.name()))
             .retry_on_initial_connect()
@@ -227,6 +232,7 @@ impl Part<'_> {
             clock: Arc::clone(&options.clock),
             build: BUILD.to_owned(),
             checks_clock: options.checks_clock,
+            own: own.clone(),
         };
         let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
         let edge = Edge::new(engine.clone(), vault, Arc::clone(&options.clock));

@@ -24,11 +24,11 @@ use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 
 use self::storing::storing;
 use self::task::Task;
+use crate::base::Base;
 use crate::commit::{Position, ReadCommit};
 use crate::follow::{Followed, Own};
 use crate::log::{Log, LogError};
 use crate::shard::{Shard, ShardError};
-use crate::store::Store;
 
 /// How many commands may wait for a writer.
 pub const QUEUE_MAX: usize = 4_096;
@@ -120,9 +120,9 @@ pub type Clock = Arc<dyn Fn() -> At + Send + Sync>;
 pub struct Parts {
     pub service: Service,
     pub log: Log,
-    pub store: Arc<dyn Store>,
+    pub base: Arc<Base>,
     pub clock: Clock,
-    /// The commits made here, for the follower to know again.
+    /// The commits made in this process, for followers to know again.
     pub own: Own,
     /// What the follower hands on.
     pub followed: mpsc::Receiver<Arc<Followed>>,
@@ -174,11 +174,11 @@ impl Writer {
     pub fn start(
         parts: Parts,
     ) -> Result<(Writer, tokio::task::JoinHandle<Result<(), ShardError>>), ShardError> {
-        let shard = Shard::open(parts.service, Arc::clone(&parts.store), parts.log.incarnation())?;
+        let shard = Shard::open(parts.service, Arc::clone(&parts.base), parts.log.incarnation())?;
         let (asks, commands) = mpsc::channel(QUEUE_MAX);
         let (progress, progress_seen) = watch::channel(Progress::default());
         let (policy, policy_seen) = watch::channel(None);
-        let (to_store, stored) = storing(Arc::clone(&parts.store), shard.tip().0);
+        let (to_store, stored) = storing(Arc::clone(&parts.base), shard.tip().0);
         let log = parts.log.clone();
         let task = Task {
             shard,

@@ -59,7 +59,7 @@ impl Task {
         let bytes = Bytes::from(assemble(&commit, &written));
         let digest = Digest::of(&bytes);
         let commit = Arc::new(commit);
-        self.parts.own.remember(digest, Arc::clone(&commit));
+        self.parts.own.remember(digest, Arc::clone(&commit), bytes.len());
         let answers = if planted::is(Bug::AckBeforeAck) {
             answer_all(answers, &commit.records, self.shard.followed() + 1)
         } else {
