@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use seva_domain::service::Service;
 use seva_domain::values::At;
+use seva_eventlog::follow::Own;
 use seva_eventlog::log::Log;
 use seva_eventlog::store::MemoryStore;
 use tokio::sync::oneshot;
@@ -33,6 +34,7 @@ impl Process {
             folder: Some(folder.to_owned()),
             models: vec![Arc::new(Tallies)],
             clock: Arc::new(|| At(1)),
+            own: Own::default(),
             build: "test".to_owned(),
             checks_clock: false,
         };

@@ -9,6 +9,7 @@ use seva_domain::record::Record;
 use seva_domain::service::Service;
 use seva_domain::values::At;
 use seva_eventlog::commit::Position;
+use seva_eventlog::base::Base;
 use seva_eventlog::follow::{self, Chains, Checker, FollowProgress, Followed, Own};
 use seva_eventlog::log::Log;
 use seva_eventlog::shard::{Checkpoint, ShardError};
@@ -160,7 +161,7 @@ impl Process {
         let parts = Parts {
             service,
             log,
-            store: Arc::clone(&mounted) as Arc<dyn Store>,
+            base: Arc::new(Base::new(Arc::clone(&mounted) as Arc<dyn Store>)),
             clock: Arc::new(move || {
                 ticking.asked.fetch_add(1, Ordering::SeqCst);
                 At(now().0 + ticking.off.load(Ordering::SeqCst))

@@ -17,7 +17,7 @@ use seva_api::pb::intake::v1::{
     ImportStart, ListOpenCasesRequest, LogInteractionRequest, ReclassifyCaseRequest, RegisterCustomerRequest,
     RejectResolutionRequest, ReopenCaseRequest, ResolveCaseRequest,
 };
-use seva_stories::as_actor;
+use seva_stories::{as_actor, say};
 use tonic::transport::Channel as Connection;
 use tonic::{Response, Status};
 
@@ -98,17 +98,20 @@ impl Caller {
             identities: script.identities("registered"),
             name: script.word("registered name"),
         };
-        let customer_id =
-            self.intake.register_customer(as_actor(ACTOR, request)).await?.into_inner().customer_id;
+        let registered = self.intake.register_customer(as_actor(ACTOR, request)).await?.into_inner();
+        let (customer_id, mut position) = (registered.customer_id, registered.position);
         for kind in [IdentityKind::Account, IdentityKind::Handle, IdentityKind::Email, IdentityKind::Phone] {
             let request = AddIdentityRequest {
                 request_id: script.word(&format!("request add {kind:?}")),
                 customer_id: customer_id.clone(),
                 identity: Some(script.identity(kind, &format!("added {kind:?}").replace(' ', "-"))),
             };
-            self.intake.add_identity(as_actor(ACTOR, request)).await?;
+            position = self.intake.add_identity(as_actor(ACTOR, request)).await?.into_inner().position;
         }
-        let request = IdentifyCustomerRequest { identities: script.identities("registered"), read: None };
+        let request = IdentifyCustomerRequest {
+            identities: script.identities("registered"),
+            read: say::at_least(&position),
+        };
         let found = self.intake.identify_customer(as_actor(ACTOR, request)).await?.into_inner();
         ensure!(found.customer_id == customer_id, "somebody else was found");
         Ok(())
