@@ -12,10 +12,11 @@ use crate::record::{Record, Request, Unread};
 use crate::rows::{Delta, Due, Held, Key, Lookup, Seen, Value, View};
 use crate::service::Service;
 use crate::values::{
-    Actor, At, CaseId, Channel, Classification, CustomerId, Department, Direction, Hit, ImportId,
-    InteractionId, KeyId, Kind, Language, RequestId, Sealed, SuggestionId, ThreadId, Token,
+    Actor, At, CaseId, Channel, ChargeId, Classification, Currency, CustomerId, Department, Direction, Hit,
+    ImportId, InteractionId, KeyId, Kind, Language, Minor, PromiseId, Reference, RefundId, RequestId, Rung,
+    Sealed, SuggestionId, ThreadId, Token,
 };
-use crate::{case, customer, import, policy, suggestion};
+use crate::{case, charge, customer, escalation, import, policy, suggestion};
 
 /// How long the cast's policy lets a contact join a case.
 pub(crate) const JOIN_DAYS: u16 = 10;
@@ -31,6 +32,37 @@ title = "The cast's policy"
 rule = "Contacts join an open case."
 join_within_days = 10
 confirm_silence_days = 7
+
+[promise]
+rule = "We promise what we can do."
+escalate_broken = true
+kinds = [{ id = "callback", name = "A call back", soonest_minutes = 1440, latest_minutes = 7200 }]
+
+[escalation]
+rule = "What is not answered goes up."
+
+[[escalation.ladders]]
+id = "grave"
+rule = "Three rungs."
+kinds = ["complaint", "refund"]
+customers_begin_at = "head"
+rungs = [
+    { id = "lead", name = "Lead", department = "product", answer_within_minutes = 1440 },
+    { id = "head", name = "Head", department = "product", answer_within_minutes = 2880 },
+    { id = "director", name = "Director", department = "delivery", answer_within_minutes = 4320 },
+]
+
+[[escalation.ladders]]
+id = "other"
+rule = "One rung."
+kinds = ["enquiry", "internal", "other", "suggestion"]
+customers_begin_at = "lead"
+rungs = [{ id = "lead", name = "Lead", department = "product", answer_within_minutes = 1440 }]
+
+[refund]
+rule = "Little alone, more together."
+outcome_within_seconds = 30
+limits = [{ currency = "EUR", alone_up_to = 5000, consequential_up_to = 4000, goodwill_up_to = 1000 }]
 
 [routing]
 rule = "Words name the department."
@@ -77,6 +109,34 @@ pub(crate) fn key(n: u8) -> KeyId {
 
 pub(crate) fn suggestion_id(n: u8) -> SuggestionId {
     SuggestionId::from_bytes([n; 16])
+}
+
+pub(crate) fn charge_id(n: u8) -> ChargeId {
+    ChargeId::from_bytes([n; 16])
+}
+
+pub(crate) fn promise_id(n: u8) -> PromiseId {
+    PromiseId::from_bytes([n; 16])
+}
+
+pub(crate) fn refund_id(n: u8) -> RefundId {
+    RefundId::from_bytes([n; 16])
+}
+
+pub(crate) fn rung(id: &str) -> Rung {
+    Rung::parse(id).unwrap()
+}
+
+pub(crate) fn reference(text: &str) -> Reference {
+    Reference::parse(text).unwrap()
+}
+
+pub(crate) fn minor(amount: u64) -> Minor {
+    Minor::new(amount).unwrap()
+}
+
+pub(crate) fn currency(code: &str) -> Currency {
+    Currency::parse(code).unwrap()
 }
 
 pub(crate) fn thread(n: u8) -> ThreadId {
@@ -182,7 +242,9 @@ macro_rules! nouns {
 
 nouns! {
     case = Case;
+    charge = Charge;
     customer = Customer;
+    escalation = Escalation;
     import = Import;
     policy = Policy;
     suggestion = Suggestion;
@@ -343,7 +405,7 @@ impl View for Shelf {
     }
 }
 
-/// The three services with a shard each, every commit taken in at once, at a time that only moves on when told to.
+/// All services with a shard each, every commit taken in at once, at a time that only moves on when told to.
 pub(crate) struct House {
     pub(crate) shelves: BTreeMap<Service, Shelf>,
     pub(crate) policy: Option<Arc<Policy>>,
@@ -479,6 +541,8 @@ fn asked_of(intent: &Intent) -> Service {
     match intent {
         Intent::Publish { .. } => Service::Policy,
         Intent::CaptureSuggestion(_) | Intent::Suggestion { .. } => Service::Feedback,
+        Intent::Charge { .. } => Service::Refunds,
+        Intent::Escalation { .. } => Service::Escalation,
         Intent::AddIdentity { .. }
         | Intent::Case { .. }
         | Intent::Import { .. }

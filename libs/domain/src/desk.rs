@@ -295,7 +295,7 @@ impl<'a> Desk<'a> {
 
     fn react(&mut self, record: &Record, cause: Cause) -> Result<(), Rejection> {
         for process in self.service.processes() {
-            for (n, reaction) in (0..).zip(process.react(record)) {
+            for (n, reaction) in (0..).zip(process.react(record, self.policy.as_deref())) {
                 if record.depth >= DEPTH_MAX {
                     return Err(Rejection::TooMuch("more than 16 reactions one after the other"));
                 }
@@ -321,7 +321,9 @@ impl<'a> Desk<'a> {
                     // A step that its noun refuses leaves nothing: the noun knows best.
                     Err(
                         Rejection::Case(_)
+                        | Rejection::Charge(_)
                         | Rejection::Customer(_)
+                        | Rejection::Escalation(_)
                         | Rejection::Policy(_)
                         | Rejection::Suggestion(_)
                         | Rejection::NotFound(_)

@@ -5,9 +5,11 @@
 //! another do, `desk` puts them together into records.
 
 pub mod case;
+pub mod charge;
 pub mod classify;
 pub mod customer;
 pub mod desk;
+pub mod escalation;
 pub mod import;
 pub mod noun;
 pub mod plan;

@@ -5,14 +5,18 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::values::{At, CaseId, CustomerId, ImportId, NotAnId, SuggestionId};
-use crate::{case, customer, import, policy, suggestion};
+use crate::rows::Dues;
+use crate::values::{At, CaseId, ChargeId, CustomerId, ImportId, NotAnId, SuggestionId};
+use crate::{case, charge, customer, escalation, import, policy, suggestion};
 
 /// One thing that has a history of its own.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Noun {
     Case(CaseId),
+    Charge(ChargeId),
     Customer(CustomerId),
+    /// Of a case: it has the case's id.
+    Escalation(CaseId),
     Import(ImportId),
     /// The company's one policy.
     Policy,
@@ -24,7 +28,9 @@ impl Noun {
     pub fn name(&self) -> &'static str {
         match self {
             Noun::Case(_) => "case",
+            Noun::Charge(_) => "charge",
             Noun::Customer(_) => "customer",
+            Noun::Escalation(_) => "escalation",
             Noun::Import(_) => "import",
             Noun::Policy => "policy",
             Noun::Suggestion(_) => "suggestion",
@@ -34,7 +40,8 @@ impl Noun {
     /// The text form of its id.
     pub fn id(&self) -> String {
         match self {
-            Noun::Case(id) => id.to_string(),
+            Noun::Case(id) | Noun::Escalation(id) => id.to_string(),
+            Noun::Charge(id) => id.to_string(),
             Noun::Customer(id) => id.to_string(),
             Noun::Import(id) => id.to_string(),
             Noun::Policy => "company".to_owned(),
@@ -50,6 +57,8 @@ impl Noun {
             Noun::Import(id) => (3, *id.bytes()),
             Noun::Policy => (4, [0; 16]),
             Noun::Suggestion(id) => (5, *id.bytes()),
+            Noun::Escalation(id) => (6, *id.bytes()),
+            Noun::Charge(id) => (7, *id.bytes()),
         };
         let mut key = [tag; 17];
         key[1..].copy_from_slice(&id);
@@ -66,6 +75,8 @@ impl Noun {
             3 => Some(Noun::Import(ImportId::from_bytes(id))),
             4 => Some(Noun::Policy),
             5 => Some(Noun::Suggestion(SuggestionId::from_bytes(id))),
+            6 => Some(Noun::Escalation(CaseId::from_bytes(id))),
+            7 => Some(Noun::Charge(ChargeId::from_bytes(id))),
             _ => None,
         }
     }
@@ -75,6 +86,8 @@ impl Noun {
         let wrong = |_: NotAnId| Unreadable::Noun { name: name.to_owned() };
         match name {
             "case" => CaseId::from_str(id).map(Noun::Case).map_err(wrong),
+            "charge" => ChargeId::from_str(id).map(Noun::Charge).map_err(wrong),
+            "escalation" => CaseId::from_str(id).map(Noun::Escalation).map_err(wrong),
             "customer" => CustomerId::from_str(id).map(Noun::Customer).map_err(wrong),
             "import" => ImportId::from_str(id).map(Noun::Import).map_err(wrong),
             "policy" => Ok(Noun::Policy),
@@ -89,7 +102,9 @@ impl fmt::Display for Noun {
         match self {
             Noun::Policy => f.write_str("the policy"),
             Noun::Case(id) => write!(f, "case {id}"),
+            Noun::Charge(id) => write!(f, "charge {id}"),
             Noun::Customer(id) => write!(f, "customer {id}"),
+            Noun::Escalation(id) => write!(f, "escalation of case {id}"),
             Noun::Import(id) => write!(f, "import {id}"),
             Noun::Suggestion(id) => write!(f, "suggestion {id}"),
         }
@@ -115,7 +130,9 @@ pub enum Unreadable {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
     Case(case::Event),
+    Charge(charge::Event),
     Customer(customer::Event),
+    Escalation(escalation::Event),
     Import(import::Event),
     Policy(policy::Event),
     Suggestion(suggestion::Event),
@@ -126,7 +143,9 @@ impl Event {
     pub fn wire_type(&self) -> &'static str {
         match self {
             Event::Case(event) => event.wire_type(),
+            Event::Charge(event) => event.wire_type(),
             Event::Customer(event) => event.wire_type(),
+            Event::Escalation(event) => event.wire_type(),
             Event::Import(event) => event.wire_type(),
             Event::Policy(event) => event.wire_type(),
             Event::Suggestion(event) => event.wire_type(),
@@ -137,7 +156,9 @@ impl Event {
     pub fn read(event_type: &str, data: &str) -> Result<Event, Unreadable> {
         match event_type.split('.').next().unwrap_or_default() {
             "case" => case::Event::read(event_type, data).map(Event::Case),
+            "charge" => charge::Event::read(event_type, data).map(Event::Charge),
             "customer" => customer::Event::read(event_type, data).map(Event::Customer),
+            "escalation" => escalation::Event::read(event_type, data).map(Event::Escalation),
             "import" => import::Event::read(event_type, data).map(Event::Import),
             "policy" => policy::Event::read(event_type, data).map(Event::Policy),
             "suggestion" => suggestion::Event::read(event_type, data).map(Event::Suggestion),
@@ -151,7 +172,9 @@ impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Event::Case(event) => event.serialize(serializer),
+            Event::Charge(event) => event.serialize(serializer),
             Event::Customer(event) => event.serialize(serializer),
+            Event::Escalation(event) => event.serialize(serializer),
             Event::Import(event) => event.serialize(serializer),
             Event::Policy(event) => event.serialize(serializer),
             Event::Suggestion(event) => event.serialize(serializer),
@@ -172,7 +195,9 @@ pub(crate) fn read_data<'a, T: Deserialize<'a>>(event_type: &str, data: &'a str)
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum State {
     Case(case::State),
+    Charge(charge::State),
     Customer(customer::State),
+    Escalation(escalation::State),
     Import(import::State),
     Policy(policy::State),
     Suggestion(suggestion::State),
@@ -183,7 +208,9 @@ impl State {
     pub fn absent(noun: &Noun) -> State {
         match noun {
             Noun::Case(_) => State::Case(case::State::Absent),
+            Noun::Charge(_) => State::Charge(charge::State::Absent),
             Noun::Customer(_) => State::Customer(customer::State::Absent),
+            Noun::Escalation(_) => State::Escalation(escalation::State::Absent),
             Noun::Import(_) => State::Import(import::State::Absent),
             Noun::Policy => State::Policy(policy::State::Absent),
             Noun::Suggestion(_) => State::Suggestion(suggestion::State::Absent),
@@ -194,6 +221,10 @@ impl State {
     pub fn evolve(self, event: &Event, at: At) -> State {
         match (self, event) {
             (State::Case(state), Event::Case(event)) => State::Case(case::evolve(state, event, at)),
+            (State::Charge(state), Event::Charge(event)) => State::Charge(charge::evolve(state, event)),
+            (State::Escalation(state), Event::Escalation(event)) => {
+                State::Escalation(escalation::evolve(state, event))
+            }
             (State::Customer(state), Event::Customer(event)) => {
                 State::Customer(customer::evolve(state, event))
             }
@@ -205,7 +236,9 @@ impl State {
             (
                 state,
                 Event::Case(_)
+                | Event::Charge(_)
                 | Event::Customer(_)
+                | Event::Escalation(_)
                 | Event::Import(_)
                 | Event::Policy(_)
                 | Event::Suggestion(_),
@@ -214,10 +247,12 @@ impl State {
     }
 
     /// When something will happen to it by itself, and what.
-    pub fn due(&self) -> Option<(At, &'static str)> {
+    pub fn due(&self) -> Dues {
         match self {
             State::Case(state) => case::due(state),
-            State::Customer(_) | State::Import(_) | State::Policy(_) | State::Suggestion(_) => None,
+            State::Charge(state) => charge::due(state),
+            State::Escalation(state) => escalation::due(state),
+            State::Customer(_) | State::Import(_) | State::Policy(_) | State::Suggestion(_) => Dues::new(),
         }
     }
 }
@@ -226,7 +261,9 @@ impl State {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
     Case(case::Command),
+    Charge(charge::Command),
     Customer(customer::Command),
+    Escalation(escalation::Command),
     Import(import::Command),
     Policy(policy::Command),
     Suggestion(suggestion::Command),
@@ -238,7 +275,11 @@ pub enum Rejection {
     #[error(transparent)]
     Case(#[from] case::Rejection),
     #[error(transparent)]
+    Charge(#[from] charge::Rejection),
+    #[error(transparent)]
     Customer(#[from] customer::Rejection),
+    #[error(transparent)]
+    Escalation(#[from] escalation::Rejection),
     #[error(transparent)]
     Policy(#[from] policy::Rejection),
     #[error(transparent)]
@@ -256,7 +297,9 @@ impl Rejection {
     pub fn reason(&self) -> &'static str {
         match self {
             Rejection::Case(rejection) => rejection.reason(),
+            Rejection::Charge(rejection) => rejection.reason(),
             Rejection::Customer(rejection) => rejection.reason(),
+            Rejection::Escalation(rejection) => rejection.reason(),
             Rejection::Policy(rejection) => rejection.reason(),
             Rejection::Suggestion(rejection) => rejection.reason(),
             Rejection::NotFound(_) => "NOT_FOUND",
@@ -272,6 +315,12 @@ pub fn decide(state: &State, command: &Command, at: At) -> Result<Vec<Event>, Re
         (State::Case(state), Command::Case(command)) => {
             case::decide(state, command, at)?.into_iter().map(Event::Case).collect()
         }
+        (State::Charge(state), Command::Charge(command)) => {
+            charge::decide(state, command, at)?.into_iter().map(Event::Charge).collect()
+        }
+        (State::Escalation(state), Command::Escalation(command)) => {
+            escalation::decide(state, command, at)?.into_iter().map(Event::Escalation).collect()
+        }
         (State::Customer(state), Command::Customer(command)) => {
             customer::decide(state, command)?.into_iter().map(Event::Customer).collect()
         }
@@ -285,9 +334,17 @@ pub fn decide(state: &State, command: &Command, at: At) -> Result<Vec<Event>, Re
             suggestion::decide(state, command)?.into_iter().map(Event::Suggestion).collect()
         }
         (
-            State::Case(_) | State::Customer(_) | State::Import(_) | State::Policy(_) | State::Suggestion(_),
+            State::Case(_)
+            | State::Charge(_)
+            | State::Customer(_)
+            | State::Escalation(_)
+            | State::Import(_)
+            | State::Policy(_)
+            | State::Suggestion(_),
             Command::Case(_)
+            | Command::Charge(_)
             | Command::Customer(_)
+            | Command::Escalation(_)
             | Command::Import(_)
             | Command::Policy(_)
             | Command::Suggestion(_),
@@ -301,12 +358,30 @@ pub fn rule(state: &State, fact: &Event, policy: &policy::Policy, at: At) -> Vec
         (State::Case(state), Event::Case(fact)) => {
             case::rule(state, fact, policy, at).into_iter().map(Event::Case).collect()
         }
+        (State::Charge(state), Event::Charge(fact)) => {
+            charge::rule(state, fact, policy, at).into_iter().map(Event::Charge).collect()
+        }
+        (State::Escalation(state), Event::Escalation(fact)) => {
+            escalation::rule(state, fact, policy, at).into_iter().map(Event::Escalation).collect()
+        }
         (State::Suggestion(_), Event::Suggestion(fact)) => {
             suggestion::rule(fact, policy).into_iter().map(Event::Suggestion).collect()
         }
         (
-            State::Case(_) | State::Customer(_) | State::Import(_) | State::Policy(_) | State::Suggestion(_),
-            Event::Case(_) | Event::Customer(_) | Event::Import(_) | Event::Policy(_) | Event::Suggestion(_),
+            State::Case(_)
+            | State::Charge(_)
+            | State::Customer(_)
+            | State::Escalation(_)
+            | State::Import(_)
+            | State::Policy(_)
+            | State::Suggestion(_),
+            Event::Case(_)
+            | Event::Charge(_)
+            | Event::Customer(_)
+            | Event::Escalation(_)
+            | Event::Import(_)
+            | Event::Policy(_)
+            | Event::Suggestion(_),
         ) => Vec::new(),
     }
 }
@@ -315,6 +390,8 @@ pub fn rule(state: &State, fact: &Event, policy: &policy::Policy, at: At) -> Vec
 pub fn when_due(noun: &Noun, name: &str) -> Option<Command> {
     match noun {
         Noun::Case(_) => case::when_due(name).map(Command::Case),
+        Noun::Charge(_) => charge::when_due(name).map(Command::Charge),
+        Noun::Escalation(_) => escalation::when_due(name).map(Command::Escalation),
         Noun::Customer(_) | Noun::Import(_) | Noun::Policy | Noun::Suggestion(_) => None,
     }
 }

@@ -6,10 +6,10 @@ use crate::noun::{Command, Noun, Rejection, State};
 use crate::rows::{Lookup, View};
 use crate::suggestion::{self, Captured};
 use crate::values::{
-    At, CaseId, Channel, Classification, CustomerId, Direction, ImportId, InteractionId, KeyId, Kind,
-    RequestId, Sealed, SuggestionId, ThreadId,
+    At, CaseId, Channel, ChargeId, Classification, CustomerId, Direction, ImportId, InteractionId, KeyId,
+    Kind, RequestId, Sealed, SuggestionId, ThreadId,
 };
-use crate::{import, policy};
+use crate::{charge, escalation, import, policy};
 
 /// What a caller asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,6 +17,8 @@ pub enum Intent {
     AddIdentity { customer: CustomerId, identity: Identity, sealing: Sealing },
     CaptureSuggestion(Captured),
     Case { case: CaseId, command: case::Command, expected_rev: Option<u64>, sealing: Option<Sealing> },
+    Charge { charge: ChargeId, command: charge::Command, expected_rev: Option<u64> },
+    Escalation { case: CaseId, command: escalation::Command, expected_rev: Option<u64> },
     Import { import: ImportId, command: import::Command },
     LogInteraction(Box<Interaction>),
     Publish { document: String, reason: String, expected_version: Option<u64> },
@@ -129,6 +131,26 @@ pub fn plan(intent: &Intent, view: &dyn View, setting: &Setting<'_>) -> Result<P
             }
             Ok(plan)
         }
+        Intent::Charge { charge, command, expected_rev } => {
+            let noun = Noun::Charge(*charge);
+            let held = view.held(&noun);
+            if !matches!(command, charge::Command::Register(_)) && held.is_none() {
+                return Err(Rejection::NotFound(noun).into());
+            }
+            expect(noun, held.map_or(0, |held| held.rev), *expected_rev)?;
+            Ok(one(noun, Command::Charge(command.clone())))
+        }
+        Intent::Escalation { case, command, expected_rev } => {
+            let noun = Noun::Escalation(*case);
+            let held = view.held(&noun);
+            match command {
+                escalation::Command::Raise(raised) => known_rung(raised, setting)?,
+                _ if held.is_none() => return Err(Rejection::NotFound(noun).into()),
+                _ => {}
+            }
+            expect(noun, held.map_or(0, |held| held.rev), *expected_rev)?;
+            Ok(one(noun, Command::Escalation(command.clone())))
+        }
         Intent::Import { import, command } => {
             Ok(one(Noun::Import(*import), Command::Import(command.clone())))
         }
@@ -165,6 +187,16 @@ fn expect(noun: Noun, current: u64, expected: Option<u64>) -> Result<(), Rejecti
     match expected {
         Some(expected) if expected != current => Err(Rejection::Stale { noun, expected, current }),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// A rung asked for must be one of the ladder in force.
+fn known_rung(raised: &escalation::Raised, setting: &Setting<'_>) -> Result<(), escalation::Rejection> {
+    let Some(rung) = &raised.rung else { return Ok(()) };
+    let ladder = setting.policy.and_then(|policy| policy.document.escalation.ladder(raised.kind));
+    match ladder.and_then(|ladder| ladder.index(rung.as_str())) {
+        Some(_) => Ok(()),
+        None => Err(escalation::Rejection::UnknownRung { rung: rung.clone() }),
     }
 }
 
@@ -346,7 +378,12 @@ fn matter(noun: &Noun, view: &dyn View) -> Option<(CaseId, case::Matter)> {
     let Noun::Case(id) = noun else { return None };
     match &view.held(noun)?.state {
         State::Case(state) => state.matter().map(|matter| (*id, matter.clone())),
-        State::Customer(_) | State::Import(_) | State::Policy(_) | State::Suggestion(_) => None,
+        State::Charge(_)
+        | State::Customer(_)
+        | State::Escalation(_)
+        | State::Import(_)
+        | State::Policy(_)
+        | State::Suggestion(_) => None,
     }
 }
 

@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::cast::*;
+use crate::charge::{ApprovalGiven, Line, LineKind, RefundRecorded, RefundRequested, UnknownBecause};
 use crate::customer::{self, Identity};
+use crate::escalation::{Raised, RaisedBy};
 use crate::noun::{self, Command, Event, Noun, State};
 use crate::plan::{Intent, Interaction, NoPlan, Sealing};
 use crate::policy::Policy;
@@ -16,8 +18,11 @@ use crate::record::{Entry, Origin, Record};
 use crate::rows::{self, Delta, Value, View};
 use crate::service::Service;
 use crate::suggestion::{self, Audience, Captured};
-use crate::values::{Channel, CustomerId, Department, Direction, Kind, RecordId, SuggestionId};
-use crate::{case, import, policy as policies};
+use crate::values::{
+    Actor, At, Channel, CustomerId, Department, Direction, Kind, PromiseId, PromiseKind, RecordId, RefundId,
+    SuggestionId,
+};
+use crate::{case, charge, escalation, import, policy as policies};
 
 fn config() -> ProptestConfig {
     ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }
@@ -69,6 +74,97 @@ fn case_step() -> impl Strategy<Value = case::Command> {
         Just(case::Command::ConfirmBySilence),
         Just(case::Command::Reject { reason: sealed("no") }),
         Just(case::Command::Reopen { reason: sealed("but") }),
+        promise_step(),
+    ]
+}
+
+/// What is promised, kept, put off and broken: sometimes what the company can, and at the right time.
+fn promise_step() -> impl Strategy<Value = case::Command> {
+    let kind = |is_known| PromiseKind::parse(if is_known { "callback" } else { "miracle" }).unwrap();
+    let which = || (1..3_u8).prop_map(promise_id);
+    prop_oneof![
+        (which(), any::<bool>(), 0..40_u16).prop_map(move |(promise, is_known, due)| {
+            case::Command::Promise { promise, kind: kind(is_known), due: day(due), text: sealed("soon") }
+        }),
+        which().prop_map(|promise| case::Command::KeepPromise { promise, note: None }),
+        (which(), 0..40_u16).prop_map(|(promise, due)| {
+            case::Command::RenegotiatePromise { promise, due: day(due), reason: sealed("later") }
+        }),
+        which().prop_map(|promise| case::Command::BreakPromise { promise }),
+    ]
+}
+
+fn escalation_command() -> impl Strategy<Value = escalation::Command> {
+    prop_oneof![
+        2 => (any::<bool>(), kind(), proptest::option::of(select(vec!["lead", "head", "director"]))).prop_map(
+            |(is_customer, kind, asked)| {
+                let by = if is_customer { RaisedBy::Customer } else { RaisedBy::Staff };
+                let (customer, rung) = (customer_id(1), asked.map(rung));
+                escalation::Command::Raise(Raised { by, customer, kind, reason: None, rung })
+            }
+        ),
+        4 => escalation_step(),
+    ]
+}
+
+/// What a rung, the case and time do with an escalation that is there.
+fn escalation_step() -> impl Strategy<Value = escalation::Command> {
+    prop_oneof![
+        Just(escalation::Command::Accept),
+        Just(escalation::Command::Decline { reason: sealed("no") }),
+        Just(escalation::Command::Resolve { resolution: sealed("done") }),
+        Just(escalation::Command::GoUnanswered),
+        Just(escalation::Command::End),
+    ]
+}
+
+fn charge_command() -> impl Strategy<Value = charge::Command> {
+    let registered = |euros: u64| charge::Registered {
+        reference: reference("ch_1"),
+        order: None,
+        customer: None,
+        case: None,
+        method: charge::Method::Card,
+        currency: currency("EUR"),
+        captured: minor(euros * 100),
+    };
+    prop_oneof![
+        1 => select(vec![50_u64, 120]).prop_map(move |euros| charge::Command::Register(registered(euros))),
+        8 => charge_step(),
+    ]
+}
+
+fn lines() -> impl Strategy<Value = Vec<Line>> {
+    let kinds = vec![LineKind::Principal, LineKind::Principal, LineKind::Consequential, LineKind::Goodwill];
+    let line = (select(kinds), 1..7_000_u64);
+    vec(line.prop_map(|(kind, cents)| Line { kind, amount: minor(cents), evidence: None }), 1..3)
+}
+
+/// What people, the payment provider and time do with a charge that is there.
+fn charge_step() -> impl Strategy<Value = charge::Command> {
+    let which = || (1..4_u8).prop_map(refund_id);
+    let who = || select(vec!["ana", "bo"]).prop_map(actor);
+    let euros = || currency("EUR");
+    let because = vec![UnknownBecause::NoAnswer, UnknownBecause::Pending];
+    prop_oneof![
+        4 => (which(), who(), lines()).prop_map(move |(refund, by, lines)| {
+            let requested = RefundRequested { refund, by, lines, reason: sealed("twice") };
+            charge::Command::RequestRefund { currency: euros(), requested }
+        }),
+        4 => (which(), who()).prop_map(|(refund, by)| charge::Command::Approve(ApprovalGiven { refund, by })),
+        1 => (which(), who()).prop_map(|(refund, by)| {
+            charge::Command::Decline { refund, by, reason: sealed("no") }
+        }),
+        3 => which().prop_map(|refund| charge::Command::Pay { refund, payout: reference("po") }),
+        1 => which().prop_map(|refund| charge::Command::Fail { refund, code: reference("no_funds") }),
+        1 => (which(), 1..3_u16, select(because)).prop_map(|(refund, attempt, because)| {
+            charge::Command::LoseSight { refund, attempt, because }
+        }),
+        1 => which().prop_map(|refund| charge::Command::Lapse { refund }),
+        1 => (which(), who(), lines()).prop_map(move |(refund, by, lines)| {
+            let recorded = RefundRecorded { refund, by, lines, payout: reference("note") };
+            charge::Command::RecordRefund { currency: euros(), recorded }
+        }),
     ]
 }
 
@@ -141,7 +237,9 @@ fn life() -> impl Strategy<Value = (Noun, Vec<(u16, Command)>)> {
     }
     prop_oneof![
         told(case_command()).prop_map(|told| (Noun::Case(case_id(1)), told)),
+        told(charge_command()).prop_map(|told| (Noun::Charge(charge_id(1)), told)),
         told(customer_command()).prop_map(|told| (Noun::Customer(customer_id(1)), told)),
+        told(escalation_command()).prop_map(|told| (Noun::Escalation(case_id(1)), told)),
         told(import_command()).prop_map(|told| (Noun::Import(import_id(1)), told)),
         told(policy_command()).prop_map(|told| (Noun::Policy, told)),
         told(suggestion_command()).prop_map(|told| (Noun::Suggestion(suggestion_id(1)), told)),
@@ -157,7 +255,12 @@ fn is_new_each_time(command: &Command) -> bool {
         Command::Case(case::Command::Link { .. }) => true,
         // Each sending that brought something says what it brought.
         Command::Import(import::Command::Close { recorded, .. }) => *recorded > 0,
-        Command::Case(_) | Command::Customer(_) | Command::Policy(_) | Command::Suggestion(_) => false,
+        Command::Case(_)
+        | Command::Charge(_)
+        | Command::Customer(_)
+        | Command::Escalation(_)
+        | Command::Policy(_)
+        | Command::Suggestion(_) => false,
         Command::Import(import::Command::Start) => false,
     }
 }
@@ -236,6 +339,8 @@ enum Ask {
     Add(usize, Identity),
     Case(usize, case::Command),
     Capture(&'static str),
+    Charge(u8, charge::Command),
+    Escalation(usize, escalation::Command),
     Log {
         named: Option<usize>,
         by: Vec<Identity>,
@@ -260,6 +365,8 @@ fn ask() -> impl Strategy<Value = Ask> {
         1 => (which(), who()).prop_map(|(n, identity)| Ask::Add(n, identity)),
         4 => (which(), case_step()).prop_map(|(n, command)| Ask::Case(n, command)),
         1 => text().prop_map(Ask::Capture),
+        4 => (1..3_u8, charge_command()).prop_map(|(n, command)| Ask::Charge(n, command)),
+        3 => (which(), escalation_command()).prop_map(|(n, command)| Ask::Escalation(n, command)),
         8 => (said, where_to).prop_map(|((named, by, direction, kind), (thread, case, text))| {
             Ask::Log { named, by, direction, kind, thread, case, text }
         }),
@@ -311,6 +418,10 @@ fn intent(house: &House, ask: Ask, sealing: Sealing) -> Intent {
                 case: None,
                 interaction: None,
             })
+        }
+        Ask::Charge(n, command) => Intent::Charge { charge: charge_id(n), command, expected_rev: None },
+        Ask::Escalation(n, command) => {
+            Intent::Escalation { case: nth_case(house, n), command, expected_rev: None }
         }
         Ask::Log { named, by, direction, kind, thread: conversation, case, text } => {
             Intent::LogInteraction(Box::new(Interaction {
@@ -437,6 +548,90 @@ fn owners(house: &House) -> BTreeMap<(customer::IdentityKind, crate::values::Tok
     owners
 }
 
+/// Money, from nothing but what was published: what was paid never passes what was captured, each refund is paid at most once, whoever
+/// requested more than the limit had somebody else approve it, and nothing is paid that was not instructed first.
+fn money_is_safe(log: &[Arc<Record>]) {
+    use charge::Event as Charged;
+    let mut captured: BTreeMap<Noun, u64> = BTreeMap::new();
+    let mut paid: BTreeMap<(Noun, RefundId), u64> = BTreeMap::new();
+    let mut asked: BTreeMap<(Noun, RefundId), (Actor, u64)> = BTreeMap::new();
+    let mut approved_by: BTreeMap<(Noun, RefundId), BTreeSet<Actor>> = BTreeMap::new();
+    let mut instructed: BTreeSet<(Noun, RefundId)> = BTreeSet::new();
+    let sum = |lines: &[Line]| lines.iter().map(|line| line.amount.get()).sum::<u64>();
+    let events = log.iter().flat_map(|record| record.events.iter().map(|entry| (record.noun, &entry.event)));
+    for (noun, event) in events {
+        let Event::Charge(event) = event else { continue };
+        match event {
+            Charged::Registered(registered) => {
+                assert_eq!(captured.insert(noun, registered.captured.get()), None);
+            }
+            Charged::RefundRequested(requested) => {
+                let (by, amount) = (requested.by.clone(), sum(&requested.lines));
+                assert!(asked.insert((noun, requested.refund), (by, amount)).is_none());
+            }
+            Charged::ApprovalGiven(given) => {
+                approved_by.entry((noun, given.refund)).or_default().insert(given.by.clone());
+            }
+            Charged::RefundApproved(approved) => {
+                let refund = (noun, approved.refund);
+                let (by, amount) = &asked[&refund];
+                let others = approved_by[&refund].iter().any(|approver| approver != by);
+                assert!(others || *amount <= 5_000, "{amount} was given alone");
+            }
+            Charged::RefundInstructed(instruction) => {
+                instructed.insert((noun, instruction.refund));
+            }
+            Charged::RefundPaid(settled) => {
+                let refund = (noun, settled.refund);
+                assert!(instructed.contains(&refund), "paid without having been instructed");
+                assert_eq!(paid.insert(refund, asked[&refund].1), None, "paid twice");
+            }
+            Charged::RefundRecorded(recorded) => {
+                assert_eq!(paid.insert((noun, recorded.refund), sum(&recorded.lines)), None);
+            }
+            Charged::RefundDeclined(_)
+            | Charged::SecondApprovalRequired(_)
+            | Charged::AttemptLapsed(_)
+            | Charged::RefundUnknown(_)
+            | Charged::RefundFailed(_) => {}
+        }
+    }
+    for (charge, captured) in captured {
+        let back: u64 = paid.iter().filter(|((noun, _), _)| *noun == charge).map(|(_, paid)| paid).sum();
+        assert!(back <= captured, "{back} given back of {captured}");
+    }
+}
+
+/// Every promise that stood has at most one end, and none is broken before its time.
+fn promises_end_once(log: &[Arc<Record>]) {
+    use case::Event as Happened;
+    let mut due: BTreeMap<(Noun, PromiseId), At> = BTreeMap::new();
+    let mut ended: BTreeSet<(Noun, PromiseId)> = BTreeSet::new();
+    for record in log {
+        for entry in &record.events {
+            let Event::Case(event) = &entry.event else { continue };
+            let id = |promise: &PromiseId| (record.noun, *promise);
+            match event {
+                Happened::PromiseMade(made) => {
+                    due.insert(id(&made.promise), made.due);
+                }
+                Happened::PromiseRenegotiated(put_off) => {
+                    due.insert(id(&put_off.promise), put_off.due);
+                }
+                Happened::PromiseKept(kept) => {
+                    assert!(due.contains_key(&id(&kept.promise)) && ended.insert(id(&kept.promise)));
+                }
+                Happened::PromiseBroken(broken) => {
+                    assert!(
+                        due[&id(&broken.promise)] <= record.effective_at && ended.insert(id(&broken.promise))
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -463,6 +658,8 @@ proptest! {
         for (identity, owners) in owners(&house) {
             prop_assert_eq!(owners.len(), 1, "{:?}", identity);
         }
+        money_is_safe(&house.log);
+        promises_end_once(&house.log);
         let ids: BTreeSet<RecordId> = house.log.iter().map(|record| record.id).collect();
         prop_assert_eq!(ids.len(), house.log.len());
     }

@@ -1,5 +1,6 @@
 //! What a shard knows, as rows: the state of each noun, what nouns are found by, requests seen, due times. All of it folds from records.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,6 +48,9 @@ pub struct Due {
     pub noun: Noun,
     pub name: String,
 }
+
+/// What will happen to a noun by itself: when, and what.
+pub type Dues = Vec<(At, Cow<'static, str>)>;
 
 /// The name of a row.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -125,11 +129,13 @@ pub(crate) fn fold_to(
     for lookup in found_after.iter().filter(|lookup| !found_before.contains(lookup)) {
         delta.insert(Key::Lookup(*lookup, record.noun), Some(Value::Present));
     }
-    let (due_before, due_after) = (due(&record.noun, old), due(&record.noun, &new));
-    if due_before != due_after {
-        delta.extend(due_before.map(|due| (Key::Due(due), None)));
-        delta.extend(due_after.map(|due| (Key::Due(due), Some(Value::Present))));
-    }
+    let (due_before, due_after) = (old.due(), new.due());
+    let due = |(at, name): &(At, Cow<'static, str>)| {
+        Key::Due(Due { at: *at, noun: record.noun, name: name.clone().into_owned() })
+    };
+    delta.extend(due_before.iter().filter(|gone| !due_after.contains(gone)).map(|gone| (due(gone), None)));
+    let added = due_after.iter().filter(|added| !due_before.contains(added));
+    delta.extend(added.map(|added| (due(added), Some(Value::Present))));
     if let Some(request) = record.request {
         let seen = Value::Request(Seen { request, sequence, index });
         delta.entry(Key::Request(request.id)).or_insert(Some(seen));
@@ -137,10 +143,6 @@ pub(crate) fn fold_to(
     let held = Held { rev: record.rev, at: record.effective_at, state: new };
     delta.insert(Key::Noun(record.noun), Some(Value::Noun(Arc::new(held))));
     Ok(())
-}
-
-fn due(noun: &Noun, state: &State) -> Option<Due> {
-    state.due().map(|(at, name)| Due { at, noun: *noun, name: name.to_owned() })
 }
 
 fn lookups(state: &State) -> Vec<Lookup> {
@@ -155,7 +157,9 @@ fn lookups(state: &State) -> Vec<Lookup> {
             });
             lookup.into_iter().collect()
         }
-        State::Customer(customer::State::Absent)
+        State::Charge(_)
+        | State::Customer(customer::State::Absent)
+        | State::Escalation(_)
         | State::Import(_)
         | State::Policy(_)
         | State::Suggestion(_) => Vec::new(),

@@ -17,6 +17,16 @@ impl At {
     pub fn plus_days(self, days: u16) -> At {
         At(self.0.saturating_add(i64::from(days) * 86_400_000_000))
     }
+
+    /// The instant so many minutes later; saturates at the end of time.
+    pub fn plus_minutes(self, minutes: u32) -> At {
+        At(self.0.saturating_add(i64::from(minutes) * 60_000_000))
+    }
+
+    /// The instant so many seconds later; saturates at the end of time.
+    pub fn plus_seconds(self, seconds: u32) -> At {
+        At(self.0.saturating_add(i64::from(seconds) * 1_000_000))
+    }
 }
 
 /// Says that a text is not an id of the kind asked for.
@@ -97,6 +107,8 @@ macro_rules! ids {
 ids! {
     /// A matter over its life.
     CaseId = "cas";
+    /// A payment that was captured, and may be given back.
+    ChargeId = "chg";
     /// Somebody the company serves.
     CustomerId = "cus";
     /// A history brought in from outside.
@@ -105,8 +117,12 @@ ids! {
     InteractionId = "int";
     /// A key of the vault.
     KeyId = "key";
+    /// Something a customer was told they can count on.
+    PromiseId = "pro";
     /// What a record is known by, whoever writes it and however often.
     RecordId = "rec";
+    /// Money to be given back. The payment provider knows the refund by it, on every try.
+    RefundId = "rfd";
     /// A caller's request: a keyed hash of who asked and of the request id given.
     RequestId = "req";
     /// An idea from a customer or a member of staff.
@@ -219,9 +235,7 @@ impl Department {
 
     /// Takes an id; `None` if it is not one.
     pub fn parse(id: &str) -> Option<Department> {
-        let well_formed =
-            (1..=32).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
-        well_formed.then(|| Department(id.to_owned()))
+        is_policy_id(id).then(|| Department(id.to_owned()))
     }
 
     /// The id itself.
@@ -232,6 +246,165 @@ impl Department {
     /// Whether this is where what no phrase routes is read by a person.
     pub fn is_triage(&self) -> bool {
         self.0 == "triage"
+    }
+}
+
+/// A rung of an escalation ladder: 1 to 32 characters of `a-z 0-9 _`. Which there are is policy.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Rung(String);
+
+impl Rung {
+    /// Takes an id; `None` if it is not one.
+    pub fn parse(id: &str) -> Option<Rung> {
+        is_policy_id(id).then(|| Rung(id.to_owned()))
+    }
+
+    /// The id itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A kind of promise: 1 to 32 characters of `a-z 0-9 _`. Which the company can keep, and how soon, is policy.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct PromiseKind(String);
+
+impl PromiseKind {
+    /// Takes an id; `None` if it is not one.
+    pub fn parse(id: &str) -> Option<PromiseKind> {
+        is_policy_id(id).then(|| PromiseKind(id.to_owned()))
+    }
+
+    /// The id itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether something in a policy can be called so: 1 to 32 characters of `a-z 0-9 _`.
+pub fn is_policy_id(id: &str) -> bool {
+    (1..=32).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+/// What another system calls something: an order, a captured payment, a payout. 1 to 64 letters, digits and `- _ . : /`, so that it can
+/// hardly name a person.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct Reference(String);
+
+impl Reference {
+    /// Takes a reference; `None` if it is not one.
+    pub fn parse(text: &str) -> Option<Reference> {
+        let is_legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/');
+        ((1..=64).contains(&text.len()) && text.bytes().all(is_legal)).then(|| Reference(text.to_owned()))
+    }
+
+    /// The reference itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A currency of ISO 4217 that has minor units.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Currency(iso_currency::Currency);
+
+impl Currency {
+    /// The currency of three capital letters; `None` for what ISO 4217 does not list, or lists without minor units (gold, testing).
+    pub fn parse(code: &str) -> Option<Currency> {
+        let currency = iso_currency::Currency::from_code(code)?;
+        currency.exponent()?;
+        Some(Currency(currency))
+    }
+
+    /// Its three letters.
+    pub fn code(self) -> &'static str {
+        self.0.code()
+    }
+
+    /// How many digits of an amount stand behind the decimal point: 2 for EUR, 0 for JPY, 3 for KWD.
+    pub fn digits(self) -> u16 {
+        self.0.exponent().unwrap_or(0)
+    }
+}
+
+impl Ord for Currency {
+    fn cmp(&self, other: &Currency) -> std::cmp::Ordering {
+        self.code().cmp(other.code())
+    }
+}
+
+impl PartialOrd for Currency {
+    fn partial_cmp(&self, other: &Currency) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::Error> {
+        let code = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Currency::parse(&code).ok_or_else(|| de::Error::custom("is not a currency code of ISO 4217"))
+    }
+}
+
+/// An amount of money in minor units: cents of EUR, yen, thousandths of a dinar. Never less than nothing, and small enough to be added up.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Minor(u64);
+
+/// The most that one amount may be, in minor units: a trillion. A million of them can be added without care.
+pub const AMOUNT_MINOR_MAX: u64 = 1_000_000_000_000;
+
+impl Minor {
+    /// Nothing.
+    pub const ZERO: Minor = Minor(0);
+
+    /// Takes an amount of at most a trillion minor units.
+    pub fn new(amount: u64) -> Option<Minor> {
+        (amount <= AMOUNT_MINOR_MAX).then_some(Minor(amount))
+    }
+
+    /// The number of minor units.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Minor) -> Minor {
+        Minor(self.0.saturating_add(other.0))
+    }
+
+    /// What is left of it, down to nothing.
+    pub fn less(self, other: Minor) -> Minor {
+        Minor(self.0.saturating_sub(other.0))
+    }
+}
+
+impl From<Minor> for u64 {
+    fn from(minor: Minor) -> u64 {
+        minor.0
+    }
+}
+
+impl TryFrom<u64> for Minor {
+    type Error = &'static str;
+
+    fn try_from(amount: u64) -> Result<Minor, &'static str> {
+        Minor::new(amount).ok_or("is more than a trillion minor units")
+    }
+}
+
+impl std::iter::Sum for Minor {
+    fn sum<I: Iterator<Item = Minor>>(amounts: I) -> Minor {
+        amounts.fold(Minor::ZERO, Minor::plus)
     }
 }
 
@@ -272,6 +445,24 @@ pub enum Kind {
     Other,
     Refund,
     Suggestion,
+}
+
+impl Kind {
+    /// All kinds, in order of their names.
+    pub const ALL: [Kind; 6] =
+        [Kind::Complaint, Kind::Enquiry, Kind::Internal, Kind::Other, Kind::Refund, Kind::Suggestion];
+
+    /// What it is called in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Complaint => "complaint",
+            Kind::Enquiry => "enquiry",
+            Kind::Internal => "internal",
+            Kind::Other => "other",
+            Kind::Refund => "refund",
+            Kind::Suggestion => "suggestion",
+        }
+    }
 }
 
 /// What the phrase tables found in a text: nothing in it is the customer's own words.

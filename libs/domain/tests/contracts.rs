@@ -13,10 +13,11 @@ use std::process::Command;
 
 use seva_domain::noun::{Event, Noun, Rejection};
 use seva_domain::values::{
-    At, CaseId, Channel, Classification, CustomerId, Department, Direction, Hit, InteractionId, KeyId, Kind,
-    Language, Sealed, ThreadId, Token,
+    Actor, At, CaseId, Channel, Classification, Currency, CustomerId, Department, Direction, Hit,
+    InteractionId, KeyId, Kind, Language, Minor, PromiseId, PromiseKind, Reference, RefundId, Rung, Sealed,
+    ThreadId, Token,
 };
-use seva_domain::{case, customer, import, policy, suggestion};
+use seva_domain::{case, charge, customer, escalation, import, policy, suggestion};
 
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,6 +33,18 @@ fn case_id() -> CaseId {
 
 fn customer_id() -> CustomerId {
     CustomerId::from_bytes([2; 16])
+}
+
+fn promise_id() -> PromiseId {
+    PromiseId::from_bytes([9; 16])
+}
+
+fn callback() -> PromiseKind {
+    PromiseKind::parse("callback").unwrap()
+}
+
+fn at() -> At {
+    At(1_767_225_600_000_000)
 }
 
 fn interaction_id() -> InteractionId {
@@ -62,7 +75,9 @@ fn classification() -> Classification {
 /// One event of every type, with every field that it can have.
 fn examples() -> Vec<Event> {
     let of_case = cases().into_iter().map(Event::Case);
+    let of_charge = charges().into_iter().map(Event::Charge);
     let of_customer = customers().into_iter().map(Event::Customer);
+    let of_escalation = escalations().into_iter().map(Event::Escalation);
     let of_suggestion = suggestions().into_iter().map(Event::Suggestion);
     let others = [
         Event::Import(import::Event::Started(import::Started {})),
@@ -77,7 +92,8 @@ fn examples() -> Vec<Event> {
             reason: "Answers take longer over the holidays.".to_owned(),
         })),
     ];
-    of_case.chain(of_customer).chain(of_suggestion).chain(others).collect()
+    let of_people = of_case.chain(of_charge).chain(of_customer).chain(of_escalation);
+    of_people.chain(of_suggestion).chain(others).collect()
 }
 
 fn cases() -> Vec<case::Event> {
@@ -113,6 +129,133 @@ fn cases() -> Vec<case::Event> {
         ResolutionConfirmed(case::ResolutionConfirmed { by: case::ConfirmedBy::Silence }),
         ResolutionRejected(case::ResolutionRejected { reason: sealed("reason") }),
         Reopened(case::Reopened { because: case::ReopenedBecause::Staff(sealed("reason")) }),
+        PromiseProposed(case::PromiseProposed {
+            promise: promise_id(),
+            kind: callback(),
+            due: at(),
+            text: sealed("text"),
+        }),
+        PromiseMade(case::PromiseMade { promise: promise_id(), due: at() }),
+        PromiseRefused(case::PromiseRefused {
+            promise: promise_id(),
+            because: case::Infeasible::TooSoon { soonest: at() },
+        }),
+        PromiseKept(case::PromiseKept { promise: promise_id(), note: Some(sealed("note")) }),
+        PromiseRenegotiated(case::PromiseRenegotiated {
+            promise: promise_id(),
+            from: at(),
+            due: At(at().0 + 1),
+            reason: sealed("reason"),
+        }),
+        PromiseBroken(case::PromiseBroken {
+            promise: promise_id(),
+            kind: callback(),
+            due: at(),
+            customer: customer_id(),
+            about: Kind::Complaint,
+        }),
+    ]
+}
+
+fn charges() -> Vec<charge::Event> {
+    use charge::Event::*;
+    let ana = || Actor::parse("agent-ana").unwrap();
+    let refund = RefundId::from_bytes([10; 16]);
+    let reference = |text| Reference::parse(text).unwrap();
+    let minor = |amount| Minor::new(amount).unwrap();
+    let euro = || Currency::parse("EUR").unwrap();
+    let lines = || {
+        vec![
+            charge::Line { kind: charge::LineKind::Principal, amount: minor(2_000), evidence: None },
+            charge::Line {
+                kind: charge::LineKind::Consequential,
+                amount: minor(2_500),
+                evidence: Some(sealed("lines/1/evidence")),
+            },
+        ]
+    };
+    vec![
+        Registered(charge::Registered {
+            reference: reference("ch_3Nf1"),
+            order: Some(reference("order-1001")),
+            customer: Some(customer_id()),
+            case: Some(case_id()),
+            method: charge::Method::DirectDebit,
+            currency: euro(),
+            captured: minor(12_000),
+        }),
+        RefundRequested(charge::RefundRequested {
+            refund,
+            by: ana(),
+            lines: lines(),
+            reason: sealed("reason"),
+        }),
+        RefundDeclined(charge::RefundDeclined {
+            refund,
+            because: charge::DeclinedBecause::ConsequentialAbove {
+                up_to: minor(10_000),
+                would_be: minor(10_001),
+            },
+        }),
+        ApprovalGiven(charge::ApprovalGiven { refund, by: ana() }),
+        SecondApprovalRequired(charge::SecondApprovalRequired { refund, alone_up_to: minor(5_000) }),
+        RefundApproved(charge::RefundApproved { refund, amount: minor(4_500), alone_up_to: minor(5_000) }),
+        RefundInstructed(charge::RefundInstructed {
+            refund,
+            reference: reference("ch_3Nf1"),
+            currency: euro(),
+            amount: minor(4_500),
+            attempt: 1,
+            until: at(),
+        }),
+        AttemptLapsed(charge::AttemptLapsed { refund, attempt: 1 }),
+        RefundUnknown(charge::RefundUnknown {
+            refund,
+            attempt: 1,
+            because: charge::UnknownBecause::NoAnswer,
+        }),
+        RefundPaid(charge::RefundPaid { refund, payout: reference("re_77") }),
+        RefundFailed(charge::RefundFailed { refund, code: reference("insufficient_funds") }),
+        RefundRecorded(charge::RefundRecorded {
+            refund,
+            by: ana(),
+            lines: lines(),
+            payout: reference("C536379"),
+        }),
+    ]
+}
+
+fn escalations() -> Vec<escalation::Event> {
+    use escalation::Event::*;
+    let rung = |id| Rung::parse(id).unwrap();
+    vec![
+        Raised(escalation::Raised {
+            by: escalation::RaisedBy::BrokenPromise(promise_id()),
+            customer: customer_id(),
+            kind: Kind::Complaint,
+            reason: Some(sealed("reason")),
+            rung: Some(rung("director")),
+        }),
+        Placed(escalation::Placed {
+            ladder: "complaints".to_owned(),
+            rung: rung("team_lead"),
+            department: department("service"),
+            answer_by: at(),
+            answer_within_minutes: 240,
+        }),
+        Accepted(escalation::Accepted {}),
+        Declined(escalation::Declined { reason: sealed("reason") }),
+        Unanswered(escalation::Unanswered { rung: rung("team_lead"), answer_by: at() }),
+        Climbed(escalation::Climbed {
+            from: rung("team_lead"),
+            to: rung("head_of_service"),
+            department: department("service"),
+            answer_by: at(),
+            answer_within_minutes: 1_440,
+        }),
+        Exhausted(escalation::Exhausted { rung: rung("director") }),
+        Resolved(escalation::Resolved { resolution: sealed("resolution") }),
+        Ended(escalation::Ended { because: escalation::EndedBecause::CaseClosed }),
     ]
 }
 
@@ -168,6 +311,32 @@ fn rejections() -> Vec<Rejection> {
         case::Rejection::Closed,
         case::Rejection::AlreadyResolved,
         case::Rejection::NotResolved,
+        case::Rejection::UnknownPromise,
+        case::Rejection::PromiseDuePast,
+        case::Rejection::PromiseBroken,
+        case::Rejection::PromiseKept,
+        case::Rejection::PromiseNotGiven,
+        case::Rejection::TooManyPromises,
+    ];
+    let of_charge = [
+        charge::Rejection::Absent,
+        charge::Rejection::Differs,
+        charge::Rejection::OtherCurrency { captured: Currency::parse("EUR").unwrap() },
+        charge::Rejection::ExceedsCaptured { refundable: Minor::ZERO },
+        charge::Rejection::RefundOpen { open: RefundId::from_bytes([10; 16]) },
+        charge::Rejection::UnknownRefund,
+        charge::Rejection::RefundDecided,
+        charge::Rejection::RefundSettled,
+        charge::Rejection::NotInstructed,
+        charge::Rejection::TooManyRefunds,
+    ];
+    let of_escalation = [
+        escalation::Rejection::Absent,
+        escalation::Rejection::AlreadyEscalated,
+        escalation::Rejection::AlreadyAccepted,
+        escalation::Rejection::NotAccepted,
+        escalation::Rejection::Over,
+        escalation::Rejection::UnknownRung { rung: Rung::parse("astrologer").unwrap() },
     ];
     let of_customer = [
         customer::Rejection::NotRegistered,
@@ -192,7 +361,10 @@ fn rejections() -> Vec<Rejection> {
     let of_case = of_case.into_iter().map(Rejection::Case);
     let of_customer = of_customer.into_iter().map(Rejection::Customer);
     let of_suggestion = of_suggestion.into_iter().map(Rejection::Suggestion);
-    of_case.chain(of_customer).chain(of_suggestion).chain(others).collect()
+    let of_charge = of_charge.into_iter().map(Rejection::Charge);
+    let of_escalation = of_escalation.into_iter().map(Rejection::Escalation);
+    let of_people = of_case.chain(of_charge).chain(of_customer).chain(of_escalation);
+    of_people.chain(of_suggestion).chain(others).collect()
 }
 
 /// An event's data as it is written, on lines of its own for people.
@@ -277,7 +449,7 @@ fn what_was_read_is_written_again_as_it_was() {
 
 #[test]
 fn every_type_that_is_read_has_its_example_and_every_example_its_reader() {
-    let read: BTreeSet<String> = quoted("events.rs", "=> read_data(");
+    let read: BTreeSet<String> = quoted("events.rs", "\" => ");
     let files: BTreeSet<String> = files().into_keys().collect();
     assert_eq!(read, files);
 }

@@ -1,12 +1,17 @@
 //! What can happen to a case.
 
 use super::{
-    ConfirmedBy, Event, InteractionLogged, Linked, Opened, Reclassified, Reopened, ReopenedBecause,
-    ResolutionConfirmed, ResolutionRejected, Resolved, State,
+    ConfirmedBy, Event, InteractionLogged, Linked, Opened, Promise, PromiseBroken, PromiseKept,
+    PromiseProposed, PromiseRenegotiated, Reclassified, Reopened, ReopenedBecause, ResolutionConfirmed,
+    ResolutionRejected, Resolved, Standing, State,
 };
 use crate::values::{
-    At, CaseId, Channel, Classification, CustomerId, Direction, InteractionId, Kind, Sealed, ThreadId,
+    At, CaseId, Channel, Classification, CustomerId, Direction, InteractionId, Kind, PromiseId, PromiseKind,
+    Sealed, ThreadId,
 };
+
+/// The most promises that one case can hold, kept and broken ones counted.
+pub const PROMISES_MAX: usize = 100;
 
 /// What a case is told.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,6 +36,26 @@ pub enum Command {
     },
     Reopen {
         reason: Sealed,
+    },
+    /// Give the customer one's word.
+    Promise {
+        promise: PromiseId,
+        kind: PromiseKind,
+        due: At,
+        text: Sealed,
+    },
+    KeepPromise {
+        promise: PromiseId,
+        note: Option<Sealed>,
+    },
+    RenegotiatePromise {
+        promise: PromiseId,
+        due: At,
+        reason: Sealed,
+    },
+    /// A promise's time came.
+    BreakPromise {
+        promise: PromiseId,
     },
 }
 
@@ -62,6 +87,18 @@ pub enum Rejection {
     AlreadyResolved,
     #[error("the case is not resolved, so there is nothing to confirm or reject")]
     NotResolved,
+    #[error("the case has no such promise")]
+    UnknownPromise,
+    #[error("the promise would be due already: promise something that is yet to come")]
+    PromiseDuePast,
+    #[error("the promise was broken at its time: what was done since does not keep it")]
+    PromiseBroken,
+    #[error("the promise was kept already")]
+    PromiseKept,
+    #[error("the promise was never given: the policy refused it")]
+    PromiseNotGiven,
+    #[error("the case holds {PROMISES_MAX} promises, which is the most")]
+    TooManyPromises,
 }
 
 impl Rejection {
@@ -73,6 +110,12 @@ impl Rejection {
             Rejection::Closed => "CASE_CLOSED",
             Rejection::AlreadyResolved => "ALREADY_RESOLVED",
             Rejection::NotResolved => "NOT_RESOLVED",
+            Rejection::UnknownPromise => "PROMISE_NOT_FOUND",
+            Rejection::PromiseDuePast => "PROMISE_DUE_PAST",
+            Rejection::PromiseBroken => "PROMISE_BROKEN",
+            Rejection::PromiseKept => "PROMISE_KEPT",
+            Rejection::PromiseNotGiven => "PROMISE_NOT_GIVEN",
+            Rejection::TooManyPromises => "TOO_MANY_PROMISES",
         }
     }
 }
@@ -120,6 +163,16 @@ pub fn decide(state: &State, command: &Command, at: At) -> Result<Vec<Event>, Re
                 Ok(vec![Event::Reopened(Reopened { because })])
             }
         },
+        Command::Promise { promise, kind, due, text } => {
+            let proposed =
+                PromiseProposed { promise: *promise, kind: kind.clone(), due: *due, text: text.clone() };
+            propose(state, proposed, at)
+        }
+        Command::KeepPromise { promise, note } => keep(state, *promise, note),
+        Command::RenegotiatePromise { promise, due, reason } => {
+            renegotiate(state, *promise, *due, reason, at)
+        }
+        Command::BreakPromise { promise } => Ok(broken(state, *promise, at)),
     }
 }
 
@@ -163,6 +216,76 @@ fn reclassify(state: &State, to: Kind, reason: &Option<Sealed>) -> Result<Vec<Ev
         text: opening.text.clone(),
         classification: opening.classification.clone(),
     })])
+}
+
+fn propose(state: &State, proposed: PromiseProposed, at: At) -> Result<Vec<Event>, Rejection> {
+    let matter = match state {
+        State::Absent => return Err(Rejection::Absent),
+        State::Closed(_) => return Err(Rejection::Closed),
+        State::Open(matter) | State::Resolved { matter, .. } => matter,
+    };
+    if state.promise(proposed.promise).is_some() {
+        return Ok(Vec::new());
+    }
+    if proposed.due <= at {
+        return Err(Rejection::PromiseDuePast);
+    }
+    if matter.promises.len() >= PROMISES_MAX {
+        return Err(Rejection::TooManyPromises);
+    }
+    Ok(vec![Event::PromiseProposed(proposed)])
+}
+
+/// A promise that is still to be kept, or why it is not; `None` if it was kept.
+fn pending(state: &State, promise: PromiseId) -> Result<Option<&Promise>, Rejection> {
+    if matches!(state, State::Absent) {
+        return Err(Rejection::Absent);
+    }
+    let promise = state.promise(promise).ok_or(Rejection::UnknownPromise)?;
+    match promise.standing {
+        Standing::Pending => Ok(Some(promise)),
+        Standing::Kept => Ok(None),
+        Standing::Broken => Err(Rejection::PromiseBroken),
+        Standing::Proposed | Standing::Refused => Err(Rejection::PromiseNotGiven),
+    }
+}
+
+fn keep(state: &State, promise: PromiseId, note: &Option<Sealed>) -> Result<Vec<Event>, Rejection> {
+    let kept = |_| Event::PromiseKept(PromiseKept { promise, note: note.clone() });
+    Ok(pending(state, promise)?.map(kept).into_iter().collect())
+}
+
+fn renegotiate(
+    state: &State,
+    promise: PromiseId,
+    due: At,
+    reason: &Sealed,
+    at: At,
+) -> Result<Vec<Event>, Rejection> {
+    let pending = pending(state, promise)?.ok_or(Rejection::PromiseKept)?;
+    if pending.due == due {
+        return Ok(Vec::new());
+    }
+    if due <= at {
+        return Err(Rejection::PromiseDuePast);
+    }
+    let (from, reason) = (pending.due, reason.clone());
+    Ok(vec![Event::PromiseRenegotiated(PromiseRenegotiated { promise, from, due, reason })])
+}
+
+/// A promise that was kept, or put off, is not broken.
+fn broken(state: &State, id: PromiseId, at: At) -> Vec<Event> {
+    let (Some(matter), Some(promise)) = (state.matter(), state.promise(id)) else { return Vec::new() };
+    if promise.standing != Standing::Pending || promise.due > at {
+        return Vec::new();
+    }
+    vec![Event::PromiseBroken(PromiseBroken {
+        promise: id,
+        kind: promise.kind.clone(),
+        due: promise.due,
+        customer: matter.customer,
+        about: matter.kind,
+    })]
 }
 
 fn confirmed(by: ConfirmedBy) -> Vec<Event> {

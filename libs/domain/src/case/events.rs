@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::noun::{Unreadable, read_data};
 use crate::values::{
-    At, CaseId, Channel, Classification, CustomerId, Direction, InteractionId, Kind, Sealed, ThreadId,
+    At, CaseId, Channel, Classification, CustomerId, Direction, InteractionId, Kind, PromiseId, PromiseKind,
+    Sealed, ThreadId,
 };
 
 /// A customer's matter came up.
@@ -97,6 +98,69 @@ pub struct Reopened {
     pub because: ReopenedBecause,
 }
 
+/// Staff want to give the customer their word; whether the company can keep it the policy says.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PromiseProposed {
+    pub promise: PromiseId,
+    pub kind: PromiseKind,
+    pub due: At,
+    pub text: Sealed,
+}
+
+/// The company can keep it: the promise stands.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PromiseMade {
+    pub promise: PromiseId,
+    pub due: At,
+}
+
+/// Why the company cannot keep a promise.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Infeasible {
+    /// The policy has no such kind of promise.
+    UnknownKind,
+    /// It takes the company at least until then.
+    TooSoon { soonest: At },
+    /// The company does not commit itself beyond then.
+    TooFar { latest: At },
+}
+
+/// The company cannot keep it: the promise is not given.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PromiseRefused {
+    pub promise: PromiseId,
+    pub because: Infeasible,
+}
+
+/// What was promised was done in time.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PromiseKept {
+    pub promise: PromiseId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<Sealed>,
+}
+
+/// The customer agreed to another time.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PromiseRenegotiated {
+    pub promise: PromiseId,
+    pub from: At,
+    pub due: At,
+    pub reason: Sealed,
+}
+
+/// Its time came, and it was not kept.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PromiseBroken {
+    pub promise: PromiseId,
+    pub kind: PromiseKind,
+    pub due: At,
+    /// Whom it was given, and what their matter is about.
+    pub customer: CustomerId,
+    pub about: Kind,
+}
+
 /// Something that happened to a case.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
@@ -118,6 +182,18 @@ pub enum Event {
     ResolutionRejected(ResolutionRejected),
     /// `case.reopened.v1`
     Reopened(Reopened),
+    /// `case.promise_proposed.v1`
+    PromiseProposed(PromiseProposed),
+    /// `case.promise_made.v1`
+    PromiseMade(PromiseMade),
+    /// `case.promise_refused.v1`
+    PromiseRefused(PromiseRefused),
+    /// `case.promise_kept.v1`
+    PromiseKept(PromiseKept),
+    /// `case.promise_renegotiated.v1`
+    PromiseRenegotiated(PromiseRenegotiated),
+    /// `case.promise_broken.v1`
+    PromiseBroken(PromiseBroken),
 }
 
 impl Event {
@@ -133,6 +209,12 @@ impl Event {
             Event::ResolutionConfirmed(_) => "case.resolution_confirmed.v1",
             Event::ResolutionRejected(_) => "case.resolution_rejected.v1",
             Event::Reopened(_) => "case.reopened.v1",
+            Event::PromiseProposed(_) => "case.promise_proposed.v1",
+            Event::PromiseMade(_) => "case.promise_made.v1",
+            Event::PromiseRefused(_) => "case.promise_refused.v1",
+            Event::PromiseKept(_) => "case.promise_kept.v1",
+            Event::PromiseRenegotiated(_) => "case.promise_renegotiated.v1",
+            Event::PromiseBroken(_) => "case.promise_broken.v1",
         }
     }
 
@@ -148,6 +230,12 @@ impl Event {
             "case.resolution_confirmed.v1" => read_data(event_type, data).map(Event::ResolutionConfirmed),
             "case.resolution_rejected.v1" => read_data(event_type, data).map(Event::ResolutionRejected),
             "case.reopened.v1" => read_data(event_type, data).map(Event::Reopened),
+            "case.promise_proposed.v1" => read_data(event_type, data).map(Event::PromiseProposed),
+            "case.promise_made.v1" => read_data(event_type, data).map(Event::PromiseMade),
+            "case.promise_refused.v1" => read_data(event_type, data).map(Event::PromiseRefused),
+            "case.promise_kept.v1" => read_data(event_type, data).map(Event::PromiseKept),
+            "case.promise_renegotiated.v1" => read_data(event_type, data).map(Event::PromiseRenegotiated),
+            "case.promise_broken.v1" => read_data(event_type, data).map(Event::PromiseBroken),
             _ => Err(Unreadable::EventType { event_type: event_type.to_owned() }),
         }
     }
@@ -165,6 +253,12 @@ impl Serialize for Event {
             Event::ResolutionConfirmed(data) => data.serialize(serializer),
             Event::ResolutionRejected(data) => data.serialize(serializer),
             Event::Reopened(data) => data.serialize(serializer),
+            Event::PromiseProposed(data) => data.serialize(serializer),
+            Event::PromiseMade(data) => data.serialize(serializer),
+            Event::PromiseRefused(data) => data.serialize(serializer),
+            Event::PromiseKept(data) => data.serialize(serializer),
+            Event::PromiseRenegotiated(data) => data.serialize(serializer),
+            Event::PromiseBroken(data) => data.serialize(serializer),
         }
     }
 }

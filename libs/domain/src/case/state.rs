@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Event;
-use crate::values::{At, Classification, CustomerId, Direction, InteractionId, Kind, Sealed, ThreadId};
+use crate::values::{
+    At, Classification, CustomerId, Direction, InteractionId, Kind, PromiseId, PromiseKind, Sealed, ThreadId,
+};
 
 /// A case, as far as decisions need it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -29,6 +31,29 @@ pub struct Matter {
     pub last_interaction_at: At,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<Opening>,
+    /// Every promise ever given in it, in that order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub promises: Vec<Promise>,
+}
+
+/// A promise, as far as decisions need it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Promise {
+    pub id: PromiseId,
+    pub kind: PromiseKind,
+    pub due: At,
+    pub standing: Standing,
+}
+
+/// What has become of a promise.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Standing {
+    /// The policy has not answered yet.
+    Proposed,
+    Pending,
+    Kept,
+    Broken,
+    Refused,
 }
 
 /// What the customer said first; until then, what was said to them first.
@@ -55,6 +80,19 @@ impl State {
             State::Open(_) | State::Resolved { .. } => true,
             State::Absent | State::Closed(_) => false,
         }
+    }
+
+    /// A promise of it.
+    pub fn promise(&self, id: PromiseId) -> Option<&Promise> {
+        self.matter()?.promises.iter().find(|promise| promise.id == id)
+    }
+
+    fn with_promise(self, id: PromiseId, change: impl FnOnce(&mut Promise)) -> State {
+        self.with(|matter| {
+            if let Some(promise) = matter.promises.iter_mut().find(|promise| promise.id == id) {
+                change(promise);
+            }
+        })
     }
 
     fn with(self, change: impl FnOnce(&mut Matter)) -> State {
@@ -84,6 +122,7 @@ pub fn evolve(state: State, event: &Event, at: At) -> State {
             opened_at: at,
             last_interaction_at: at,
             opening: None,
+            promises: Vec::new(),
         }),
         Event::Linked(_) => state,
         Event::InteractionLogged(logged) => state.with(|matter| {
@@ -110,5 +149,24 @@ pub fn evolve(state: State, event: &Event, at: At) -> State {
         }
         Event::ResolutionConfirmed(_) => state.moved(State::Closed),
         Event::ResolutionRejected(_) | Event::Reopened(_) => state.moved(State::Open),
+        Event::PromiseProposed(proposed) => state.with(|matter| {
+            let (id, kind, due) = (proposed.promise, proposed.kind.clone(), proposed.due);
+            matter.promises.push(Promise { id, kind, due, standing: Standing::Proposed });
+        }),
+        Event::PromiseMade(made) => {
+            state.with_promise(made.promise, |promise| promise.standing = Standing::Pending)
+        }
+        Event::PromiseRefused(refused) => {
+            state.with_promise(refused.promise, |promise| promise.standing = Standing::Refused)
+        }
+        Event::PromiseKept(kept) => {
+            state.with_promise(kept.promise, |promise| promise.standing = Standing::Kept)
+        }
+        Event::PromiseRenegotiated(renegotiated) => {
+            state.with_promise(renegotiated.promise, |promise| promise.due = renegotiated.due)
+        }
+        Event::PromiseBroken(broken) => {
+            state.with_promise(broken.promise, |promise| promise.standing = Standing::Broken)
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Stories of the case.
 
 use super::*;
-use crate::cast::{self, Story, case_id, classification, customer_id, day, interaction_id, sealed, thread};
+use crate::cast::{
+    self, Story, case_id, classification, customer_id, day, interaction_id, promise_id, sealed, thread,
+};
 use crate::noun::Noun;
-use crate::values::{At, Channel, Direction, Kind, Sealed};
+use crate::values::{At, Channel, Direction, Kind, PromiseKind, Sealed};
 
 fn given(events: impl IntoIterator<Item = Event>) -> Story {
     cast::given(Noun::Case(case_id(1)), events)
@@ -222,11 +224,11 @@ fn silence_that_has_not_lasted_or_counts_no_more_closes_nothing() {
 #[test]
 fn only_a_resolved_case_is_due_and_at_the_time_the_policy_waits_for() {
     let due = |story: Story| story.state().due();
-    assert_eq!(due(given(resolved_case())), Some((day(7), CONFIRM_BY_SILENCE)));
-    assert_eq!(due(given([])), None);
-    assert_eq!(due(given(open())), None);
-    assert_eq!(due(given(closed_case())), None);
-    assert_eq!(due(given(resolved_case()).when(reject()).and_then()), None);
+    assert_eq!(due(given(resolved_case())), [(day(7), CONFIRM_BY_SILENCE.into())]);
+    assert_eq!(due(given([])), []);
+    assert_eq!(due(given(open())), []);
+    assert_eq!(due(given(closed_case())), []);
+    assert_eq!(due(given(resolved_case()).when(reject()).and_then()), []);
     assert_eq!(when_due(CONFIRM_BY_SILENCE), Some(Command::ConfirmBySilence));
     assert_eq!(when_due("of_a_newer_build"), None);
 }
@@ -305,4 +307,132 @@ fn a_case_is_linked_to_another_of_its_conversation_in_any_phase() {
     given(open()).when(link()).then([linked()]);
     given(resolved_case()).when(link()).then([linked()]);
     given(closed_case()).when(link()).then([linked()]);
+}
+
+fn callback() -> PromiseKind {
+    PromiseKind::parse("callback").unwrap()
+}
+
+/// Calling back on a day, which the cast's policy allows from the next day to the fifth.
+fn promise(due: At) -> Command {
+    Command::Promise { promise: promise_id(1), kind: callback(), due, text: sealed("we call you") }
+}
+
+fn proposed(due: At) -> Event {
+    let text = sealed("we call you");
+    Event::PromiseProposed(PromiseProposed { promise: promise_id(1), kind: callback(), due, text })
+}
+
+fn made(due: At) -> Event {
+    Event::PromiseMade(PromiseMade { promise: promise_id(1), due })
+}
+
+fn refused(because: Infeasible) -> Event {
+    Event::PromiseRefused(PromiseRefused { promise: promise_id(1), because })
+}
+
+fn promised(due: At) -> Vec<Event> {
+    open().into_iter().chain([proposed(due), made(due)]).collect()
+}
+
+fn keep() -> Command {
+    Command::KeepPromise { promise: promise_id(1), note: None }
+}
+
+fn put_off(due: At) -> Command {
+    Command::RenegotiatePromise { promise: promise_id(1), due, reason: why() }
+}
+
+fn broken(due: At) -> Event {
+    let (promise, kind, customer, about) = (promise_id(1), callback(), customer_id(1), Kind::Enquiry);
+    Event::PromiseBroken(PromiseBroken { promise, kind, due, customer, about })
+}
+
+fn break_it() -> Command {
+    Command::BreakPromise { promise: promise_id(1) }
+}
+
+#[test]
+fn a_promise_that_the_company_can_keep_stands() {
+    given(open())
+        .when(promise(day(2)))
+        .then([proposed(day(2))])
+        .and_policy([made(day(2))])
+        .again()
+        .then_nothing();
+}
+
+#[test]
+fn a_promise_that_the_company_cannot_keep_is_refused_with_what_it_could() {
+    let too_soon = refused(Infeasible::TooSoon { soonest: day(1) });
+    given(open()).when(promise(At(day(1).0 - 1))).and_policy([too_soon]);
+    let too_far = refused(Infeasible::TooFar { latest: day(5) });
+    given(open()).when(promise(At(day(5).0 + 1))).and_policy([too_far]);
+    let miracle = PromiseKind::parse("miracle").unwrap();
+    let command = Command::Promise { promise: promise_id(1), kind: miracle, due: day(2), text: why() };
+    given(open()).when(command).and_policy([refused(Infeasible::UnknownKind)]);
+}
+
+#[test]
+fn nothing_is_promised_for_the_past_or_in_a_closed_case() {
+    given(open()).at(day(3)).when(promise(day(3))).refused("PROMISE_DUE_PAST");
+    given(closed_case()).when(promise(day(2))).refused("CASE_CLOSED");
+    given([]).when(promise(day(2))).refused("NOT_FOUND");
+}
+
+#[test]
+fn a_case_holds_so_many_promises_and_no_more() {
+    let many = (0..PROMISES_MAX).map(|n| {
+        let promise = crate::values::PromiseId::derive(&[&n.to_be_bytes()]);
+        Event::PromiseProposed(PromiseProposed { promise, kind: callback(), due: day(2), text: why() })
+    });
+    given(open().into_iter().chain(many)).when(promise(day(2))).refused("TOO_MANY_PROMISES");
+}
+
+#[test]
+fn a_promise_is_kept_once() {
+    let kept = Event::PromiseKept(PromiseKept { promise: promise_id(1), note: None });
+    given(promised(day(2))).when(keep()).then([kept]).again().then_nothing();
+}
+
+#[test]
+fn a_promise_not_kept_is_broken_at_its_time_and_stays_so() {
+    given(promised(day(2))).at(At(day(2).0 - 1)).when(break_it()).then_nothing();
+    let outcome = given(promised(day(2))).at(day(2)).when(break_it()).then([broken(day(2))]);
+    let story = outcome.again().then_nothing().and_then();
+    let story = story.when(keep()).refused("PROMISE_BROKEN").and_then();
+    story.when(put_off(day(3))).refused("PROMISE_BROKEN");
+}
+
+#[test]
+fn a_promise_kept_in_time_is_not_broken() {
+    given(promised(day(2))).when(keep()).and_then().at(day(2)).when(break_it()).then_nothing();
+}
+
+#[test]
+fn a_promise_put_off_is_broken_at_its_new_time_only() {
+    let renegotiated =
+        PromiseRenegotiated { promise: promise_id(1), from: day(2), due: day(4), reason: why() };
+    let outcome = given(promised(day(2))).when(put_off(day(4)));
+    let outcome = outcome.then([Event::PromiseRenegotiated(renegotiated)]).again().then_nothing();
+    let story = outcome.and_then().at(day(2)).when(break_it()).then_nothing().and_then();
+    story.at(day(4)).when(break_it()).then([broken(day(4))]);
+    given(promised(day(2))).at(day(1)).when(put_off(day(1))).refused("PROMISE_DUE_PAST");
+}
+
+#[test]
+fn a_promise_outlives_the_case_it_was_given_in() {
+    let closed = promised(day(2)).into_iter().chain([resolved("done"), confirmed(ConfirmedBy::Customer)]);
+    given(closed).at(day(2)).when(break_it()).then([broken(day(2))]);
+}
+
+#[test]
+fn a_promise_that_was_never_given_can_be_neither_kept_nor_put_off() {
+    let refused_one = open().into_iter().chain([proposed(day(9)), refused(Infeasible::UnknownKind)]);
+    let story = given(refused_one).when(keep()).refused("PROMISE_NOT_GIVEN").and_then();
+    story.when(put_off(day(4))).refused("PROMISE_NOT_GIVEN");
+    given(open()).when(keep()).refused("PROMISE_NOT_FOUND");
+    given([]).when(keep()).refused("NOT_FOUND");
+    let kept = given(promised(day(2))).when(keep()).and_then();
+    kept.when(put_off(day(4))).refused("PROMISE_KEPT");
 }

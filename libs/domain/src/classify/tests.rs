@@ -3,6 +3,9 @@
 use super::language::SMALL_WORDS;
 use super::{Phrases, classify, detect, normalise};
 use crate::policy::document::{CaseRules, DepartmentEntry, Document, Routing, Row, STARTER, Table};
+use crate::policy::escalation::EscalationRules;
+use crate::policy::promise::PromiseRules;
+use crate::policy::refund::RefundRules;
 use crate::values::{Hit, Language};
 
 /// A row's id and phrases.
@@ -22,6 +25,9 @@ fn policy(tables: &[(&str, &[Entry<'_>])]) -> Phrases {
     let document = Document {
         title: "Test policy".to_owned(),
         case: CaseRules { rule: rule(), join_within_days: 14, confirm_silence_days: 14 },
+        promise: PromiseRules::default(),
+        escalation: EscalationRules::default(),
+        refund: RefundRules::default(),
         routing: Routing {
             rule: rule(),
             departments: vec![DepartmentEntry { id: "product".to_owned(), name: "Product".to_owned() }],

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::escalation::EscalationRules;
+use super::promise::PromiseRules;
+use super::refund::RefundRules;
 use crate::classify::{Phrase, Place, Table as Index};
 use crate::values::{Department, Hit, Language};
 
@@ -46,6 +49,15 @@ pub struct Document {
     pub title: String,
     /// How contacts become cases and cases end.
     pub case: CaseRules,
+    /// What the company can promise.
+    #[serde(default)]
+    pub promise: PromiseRules,
+    /// Who answers what is escalated, and how soon.
+    #[serde(default)]
+    pub escalation: EscalationRules,
+    /// Who may give how much money back.
+    #[serde(default)]
+    pub refund: RefundRules,
     /// Which department gets what.
     pub routing: Routing,
 }
@@ -142,6 +154,9 @@ impl Document {
         let mut found = Findings::default();
         found.text("title", &self.title, TITLE_CHARS_MAX);
         self.case.check(&mut found);
+        self.promise.check(&mut found);
+        self.escalation.check(&self.routing.department_ids(), &mut found);
+        self.refund.check(&mut found);
         self.routing.check(&mut found);
         found.0
     }
@@ -189,7 +204,12 @@ impl Routing {
         }
     }
 
-    /// The ids that rows may name.
+    /// The ids that rows and rungs may name.
+    fn department_ids(&self) -> BTreeSet<&str> {
+        self.departments.iter().map(|entry| entry.id.as_str()).chain(["triage"]).collect()
+    }
+
+    /// The ids that rows may name, each checked.
     fn check_departments(&self, found: &mut Findings) -> BTreeSet<&str> {
         found.count("routing.departments", self.departments.len(), DEPARTMENTS_MAX);
         let mut known = BTreeSet::new();
@@ -308,17 +328,30 @@ fn not_an_id(id: &str) -> String {
     format!("`{id}` is not an id of 1 to {ROW_ID_CHARS_MAX} characters of `a-z 0-9 _`")
 }
 
+/// What is found wrong, as far as it is told at once.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, path: String, message: String) {
+    pub(super) fn id(&mut self, path: &str, id: &str, is_one: bool) {
+        if !is_one {
+            self.add(path.to_owned(), not_an_id(id));
+        }
+    }
+
+    pub(super) fn minutes(&mut self, path: &str, minutes: u32, max: u32) {
+        if !(1..=max).contains(&minutes) {
+            self.add(path.to_owned(), format!("is {minutes} minutes, but must be 1 to {max}"));
+        }
+    }
+
+    pub(super) fn add(&mut self, path: String, message: String) {
         if self.0.len() < FINDINGS_MAX {
             self.0.push(Finding { path, message });
         }
     }
 
-    fn text(&mut self, path: &str, text: &str, chars_max: usize) {
+    pub(super) fn text(&mut self, path: &str, text: &str, chars_max: usize) {
         if text.trim().is_empty() {
             self.add(path.to_owned(), "is empty".to_owned());
         } else if text.chars().count() > chars_max {
@@ -326,7 +359,7 @@ impl Findings {
         }
     }
 
-    fn count(&mut self, path: &str, count: usize, max: usize) {
+    pub(super) fn count(&mut self, path: &str, count: usize, max: usize) {
         if count > max {
             self.add(path.to_owned(), format!("has {count} entries, more than {max}"));
         }

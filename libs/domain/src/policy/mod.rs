@@ -3,6 +3,9 @@
 //! One document, published as a version. A version is never changed; the newest is in force.
 
 pub mod document;
+pub mod escalation;
+pub mod promise;
+pub mod refund;
 
 mod decide;
 #[cfg(test)]
