@@ -17,7 +17,7 @@ pub enum Intent {
     AddIdentity { customer: CustomerId, identity: Identity, sealing: Sealing },
     CaptureSuggestion(Captured),
     Case { case: CaseId, command: case::Command, expected_rev: Option<u64>, sealing: Option<Sealing> },
-    Charge { charge: ChargeId, command: charge::Command, expected_rev: Option<u64> },
+    Charge { charge: ChargeId, command: charge::Command, expected_rev: Option<u64>, sealing: Option<Sealing> },
     Escalation { case: CaseId, command: escalation::Command, expected_rev: Option<u64> },
     Import { import: ImportId, command: import::Command },
     LogInteraction(Box<Interaction>),
@@ -61,9 +61,9 @@ pub struct Plan {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum NoPlan {
     Rejected(Rejection),
-    /// The text belongs to a customer whose texts are sealed under this key: seal it again.
+    /// The text belongs to somebody, or something, whose texts are sealed under this key: seal it again.
     SealUnder {
-        customer: CustomerId,
+        customer: Option<CustomerId>,
         key: KeyId,
     },
     /// The text was sealed for a customer who turned out not to be the one: it needs a fresh key.
@@ -131,9 +131,16 @@ pub fn plan(intent: &Intent, view: &dyn View, setting: &Setting<'_>) -> Result<P
             }
             Ok(plan)
         }
-        Intent::Charge { charge, command, expected_rev } => {
+        Intent::Charge { charge, command, expected_rev, sealing } => {
             let noun = Noun::Charge(*charge);
             let held = view.held(&noun);
+            if let (Some(State::Charge(state)), Some(sealing)) = (held.as_deref().map(|h| &h.state), sealing)
+                && let Some(charge) = state.charge()
+                && charge.registered.key != sealing.key
+            {
+                let (customer, key) = (charge.registered.customer, charge.registered.key);
+                return Err(NoPlan::SealUnder { customer, key });
+            }
             if !matches!(command, charge::Command::Register(_)) && held.is_none() {
                 return Err(Rejection::NotFound(noun).into());
             }
@@ -234,7 +241,7 @@ fn join_key(customer: CustomerId, known: &Known, sealing: &Sealing) -> Result<Ve
         Some(owner) if owner == customer => Ok(Vec::new()),
         Some(_) => {
             let key = known.keys.first().copied().unwrap_or(sealing.key);
-            Err(NoPlan::SealUnder { customer, key })
+            Err(NoPlan::SealUnder { customer: Some(customer), key })
         }
         None => {
             let join = customer::Command::JoinKey { key: sealing.key };

@@ -58,7 +58,7 @@ fn case_of(records: &[Arc<Record>]) -> CaseId {
 fn logged(house: &mut House, interaction: Interaction) -> Vec<Arc<Record>> {
     let again = match house.ask(log_intent(interaction.clone())) {
         Ok(records) => return records,
-        Err(NoPlan::SealUnder { customer, key }) => Sealing { key, owner: Some(customer) },
+        Err(NoPlan::SealUnder { customer, key }) => Sealing { key, owner: customer },
         Err(NoPlan::SealFresh) => fresh(99),
         Err(other) => panic!("{other:?}"),
     };
@@ -446,7 +446,7 @@ fn a_text_sealed_for_another_customer_is_to_be_sealed_again_under_the_right_ones
     let asha = registered(&mut house, 1, [account("a-1")]);
     let bo = registered(&mut house, 2, [account("a-2")]);
     let for_bo = Interaction { sealing: sealed_for(bo, 2), ..caller([account("a-1")]) };
-    assert_eq!(house.ask(log_intent(for_bo)), Err(NoPlan::SealUnder { customer: asha, key: key(1) }));
+    assert_eq!(house.ask(log_intent(for_bo)), Err(NoPlan::SealUnder { customer: Some(asha), key: key(1) }));
 }
 
 #[test]
@@ -468,7 +468,7 @@ fn a_case_commands_text_is_sealed_for_the_cases_customer() {
     let resolve =
         |sealing| Intent::Case { case, command: resolve(), expected_rev: None, sealing: Some(sealing) };
     let for_bo = sealed_for(customer_id(9), 9);
-    assert_eq!(house.ask(resolve(for_bo)), Err(NoPlan::SealUnder { customer: asha, key: key(1) }));
+    assert_eq!(house.ask(resolve(for_bo)), Err(NoPlan::SealUnder { customer: Some(asha), key: key(1) }));
     let resolved = house.ask(resolve(fresh(2))).unwrap();
     let events: &[&str] = &["case.resolved.v1", "case.confirmation_awaited.v1"];
     assert_eq!(told(&resolved), [events, &["customer.key_joined.v1"]]);

@@ -127,6 +127,7 @@ fn charge_command() -> impl Strategy<Value = charge::Command> {
         method: charge::Method::Card,
         currency: currency("EUR"),
         captured: minor(euros * 100),
+        key: key(1),
     };
     prop_oneof![
         1 => select(vec![50_u64, 120]).prop_map(move |euros| charge::Command::Register(registered(euros))),
@@ -419,7 +420,9 @@ fn intent(house: &House, ask: Ask, sealing: Sealing) -> Intent {
                 interaction: None,
             })
         }
-        Ask::Charge(n, command) => Intent::Charge { charge: charge_id(n), command, expected_rev: None },
+        Ask::Charge(n, command) => {
+            Intent::Charge { charge: charge_id(n), command, expected_rev: None, sealing: None }
+        }
         Ask::Escalation(n, command) => {
             Intent::Escalation { case: nth_case(house, n), command, expected_rev: None }
         }
@@ -456,7 +459,7 @@ fn answer(house: &mut House, ask: &Ask) {
         let Err(refused) = house.ask(intent) else { return };
         assert_eq!(house.shelves, before, "a rejection left something");
         sealing = match refused {
-            NoPlan::SealUnder { customer, key } => Sealing { key, owner: Some(customer) },
+            NoPlan::SealUnder { customer, key } => Sealing { key, owner: customer },
             NoPlan::SealFresh => fresh(201),
             NoPlan::Rejected(_) => return,
             NoPlan::ClassifyAgain => panic!("the house knows its own policy"),

@@ -183,6 +183,7 @@ fn charges() -> Vec<charge::Event> {
             method: charge::Method::DirectDebit,
             currency: euro(),
             captured: minor(12_000),
+            key: key(),
         }),
         RefundRequested(charge::RefundRequested {
             refund,

@@ -129,7 +129,7 @@ impl Pending {
         }
         let (mut records, mut reactions, mut bytes) = (Vec::new(), 0, 0);
         for (_, record) in followed.commit.records() {
-            let count: usize = service.processes().iter().map(|process| process.react(record).len()).sum();
+            let count: usize = service.processes().iter().map(|process| process.reactions_max(record)).sum();
             if count > 0 || record.noun == Noun::Policy {
                 records.push(Arc::clone(record));
             }

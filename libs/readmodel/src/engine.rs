@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use seva_domain::charge::Payment;
 use seva_domain::service::Service;
 use seva_eventlog::base::Base;
 use seva_eventlog::follow::{self, Broken, Chains, Checker, FollowProgress, Own, WAITING_MAX};
@@ -43,6 +44,8 @@ pub struct Config {
     pub build: String,
     /// Whether a clock that is off the log's stops the writer.
     pub checks_clock: bool,
+    /// Takes what the payment provider is to be told because of commits of this engine's writer.
+    pub payments: Option<mpsc::Sender<Payment>>,
 }
 
 /// What runs while the database is sound.
@@ -388,6 +391,7 @@ fn start(
         catch_up_to: end,
         build: config.build.clone(),
         checks_clock: config.checks_clock,
+        payments: config.payments.clone(),
     };
     let (writer, task) = match Writer::start(parts) {
         Ok(started) => started,
@@ -431,8 +435,10 @@ fn remember_tree(database: &Database, model: &str, tree: &str) -> Result<(), Sto
 /// Which nouns a service's process understands the records of.
 fn reads(service: Service) -> fn(&str) -> bool {
     match service {
+        Service::Escalation => |noun| Service::Escalation.reads(noun),
         Service::Feedback => |noun| Service::Feedback.reads(noun),
         Service::Intake => |noun| Service::Intake.reads(noun),
         Service::Policy => |noun| Service::Policy.reads(noun),
+        Service::Refunds => |noun| Service::Refunds.reads(noun),
     }
 }

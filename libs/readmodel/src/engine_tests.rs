@@ -37,6 +37,7 @@ impl Process {
             own: Own::default(),
             build: "test".to_owned(),
             checks_clock: false,
+            payments: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move { drop(stopped.await) };

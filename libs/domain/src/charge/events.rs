@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::noun::{Unreadable, read_data};
-use crate::values::{Actor, At, CaseId, Currency, CustomerId, Minor, Reference, RefundId, Sealed};
+use crate::values::{Actor, At, CaseId, Currency, CustomerId, KeyId, Minor, Reference, RefundId, Sealed};
 
 /// How it was paid.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -32,6 +32,8 @@ pub struct Registered {
     pub method: Method,
     pub currency: Currency,
     pub captured: Minor,
+    /// The key that every text about it is sealed under.
+    pub key: KeyId,
 }
 
 /// What a part of a refund is for.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Line, LineKind, Registered};
-use crate::values::{Actor, At, KeyId, Minor, RefundId};
+use crate::values::{Actor, At, Minor, RefundId};
 
 /// A charge, as far as decisions need it.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -29,9 +29,6 @@ pub struct Refund {
     /// Who requested or recorded it.
     pub by: Actor,
     pub approvals: Vec<Actor>,
-    /// The key that its reason is sealed under.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<KeyId>,
     pub phase: Phase,
 }
 
@@ -159,7 +156,6 @@ fn refunded(mut charge: Charge, event: &Event) -> Charge {
                 amounts: amounts(&requested.lines),
                 by: requested.by.clone(),
                 approvals: Vec::new(),
-                key: Some(requested.reason.key),
                 phase: Phase::Requested,
             });
             charge
@@ -170,7 +166,6 @@ fn refunded(mut charge: Charge, event: &Event) -> Charge {
                 amounts: amounts(&recorded.lines),
                 by: recorded.by.clone(),
                 approvals: Vec::new(),
-                key: None,
                 phase: Phase::Paid,
             });
             charge

@@ -1,7 +1,7 @@
 //! Stories of the charge and its refunds.
 
 use super::*;
-use crate::cast::{self, Story, actor, charge_id, currency, day, minor, reference, refund_id, sealed};
+use crate::cast::{self, Story, actor, charge_id, currency, day, key, minor, reference, refund_id, sealed};
 use crate::noun::Noun;
 use crate::values::{At, Minor};
 
@@ -19,6 +19,7 @@ fn captured() -> Registered {
         method: Method::Card,
         currency: currency("EUR"),
         captured: minor(12_000),
+        key: key(1),
     }
 }
 
@@ -110,6 +111,8 @@ fn refundable(story: &Story) -> Minor {
 #[test]
 fn a_charge_is_registered_once_under_its_reference() {
     given([]).when(Command::Register(captured())).then([registered()]).again().then_nothing();
+    let under_another_key = Registered { key: key(2), ..captured() };
+    given([registered()]).when(Command::Register(under_another_key)).then_nothing();
     let other = Registered { captured: minor(11_000), ..captured() };
     given([registered()]).when(Command::Register(other)).refused("CHARGE_DIFFERS");
 }

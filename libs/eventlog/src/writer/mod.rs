@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use seva_domain::charge::Payment;
 use seva_domain::desk::Submission;
 use seva_domain::noun::Rejection;
 use seva_domain::policy::Policy;
@@ -57,7 +58,7 @@ pub enum Answer {
     Rejected(Rejection),
     /// Seal the texts under this key and submit again.
     SealUnder {
-        customer: CustomerId,
+        customer: Option<CustomerId>,
         key: KeyId,
     },
     /// Seal the texts under a fresh key and submit again.
@@ -132,6 +133,9 @@ pub struct Parts {
     pub build: String,
     /// Whether a clock that is off the log's stops the writer.
     pub checks_clock: bool,
+    /// Takes what the payment provider is to be told because of commits that this process wrote, once they stand in the log. What it has no room
+    /// for is told with the next attempt.
+    pub payments: Option<mpsc::Sender<Payment>>,
 }
 
 struct Ask {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use seva_domain::charge;
+use seva_domain::record::Record;
 use seva_domain::rows::{Delta, Value};
 
 use super::round::{Acked, InFlight, OnItsWay, Outcome, answer, answer_all, assemble};
@@ -151,8 +153,19 @@ impl Task {
         }
         self.shard.land(commit.at, commit.reacted_to, sequence, digest, &delta);
         answer_all(answers, &commit.records, sequence);
+        self.pay(&commit.records);
         let checkpoint = self.shard.checkpoint_at(&resume);
         self.acked.push_back(Acked { sequence, digest, delta, checkpoint, sent, was_unknown: is_unknown });
+    }
+
+    /// Hands on what the payment provider is to be told because of records that this process wrote.
+    fn pay(&self, records: &[Arc<Record>]) {
+        let Some(payments) = &self.parts.payments else { return };
+        for payment in records.iter().filter_map(|record| charge::payment(record)) {
+            if payments.try_send(payment).is_err() {
+                tracing::warn!("a payment waits for its next attempt: too many are on their way");
+            }
+        }
     }
 
     /// Takes in a message of the log and those that came with it: what is decided before they are would be decided again.

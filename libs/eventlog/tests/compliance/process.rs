@@ -171,6 +171,7 @@ impl Process {
             catch_up_to,
             build: build.to_owned(),
             checks_clock,
+            payments: None,
         };
         let (writer, done) = Writer::start(parts).unwrap();
         Process {
