@@ -1,14 +1,16 @@
 //! Intake over gRPC: requests to drafts, records to answers.
 
-use seva_domain::case;
+use seva_domain::case::{self, Infeasible};
 use seva_domain::noun::{Event, Noun};
 use seva_domain::plan::{Intent, Interaction};
-use seva_domain::values::{At, CaseId, Channel, CustomerId, Direction, ImportId, Kind, Language};
+use seva_domain::values::{
+    At, CaseId, Channel, CustomerId, Direction, ImportId, Kind, Language, PromiseId, PromiseKind,
+};
 use seva_domain::{import, values};
 
 use crate::edge::{Draft, Pen, Whose, Written};
 use crate::identity::normalise;
-use crate::parse::Fields;
+use crate::parse::{Fields, timestamp};
 use crate::pb::common::v1 as common;
 use crate::pb::intake::v1 as pb;
 use crate::status::Error;
@@ -250,11 +252,7 @@ pub fn logged(written: &Written) -> Result<pb::LogInteractionResponse, Error> {
                         position: written.position.clone(),
                     });
                 }
-                Event::Case(_)
-                | Event::Customer(_)
-                | Event::Import(_)
-                | Event::Policy(_)
-                | Event::Suggestion(_) => {}
+                _ => {}
             }
         }
     }
@@ -265,7 +263,7 @@ pub fn logged(written: &Written) -> Result<pb::LogInteractionResponse, Error> {
 pub fn customer(written: &Written) -> Option<String> {
     written.records.iter().find_map(|record| match record.noun {
         Noun::Customer(id) => Some(id.to_string()),
-        Noun::Case(_) | Noun::Import(_) | Noun::Policy | Noun::Suggestion(_) => None,
+        _ => None,
     })
 }
 
@@ -282,9 +280,58 @@ enum What {
     Confirm,
     Reject { reason: String },
     Reopen { reason: String },
+    Promise { kind: PromiseKind, due: At, text: String },
+    Keep { promise: PromiseId, note: String },
+    Renegotiate { promise: PromiseId, due: At, reason: String },
 }
 
 impl CaseChange {
+    /// Checks a promise.
+    pub fn promise(request: &pb::MakePromiseRequest) -> Result<CaseChange, Error> {
+        let pb::MakePromiseRequest { request_id, case_id, kind, due_at, text, expected_rev } = request;
+        let mut fields = Fields::default();
+        let case = Self::case(&mut fields, request_id, case_id);
+        let wrong = "is not a kind of promise: 1 to 32 of a-z, 0-9 and `_`";
+        let kind = fields.take("kind", PromiseKind::parse(kind).ok_or(wrong));
+        let due = fields.ahead("due_at", due_at.as_ref());
+        let text = fields.text("text", text, 1..=NOTE_CHARS_MAX);
+        let expected_rev = *expected_rev;
+        fields.finish(|| {
+            let what = What::Promise { kind: kind?, due: due?, text: text? };
+            Some(CaseChange { case: case?, expected_rev, what })
+        })
+    }
+
+    /// Checks that a promise is said to be kept.
+    pub fn keep_promise(request: &pb::KeepPromiseRequest) -> Result<CaseChange, Error> {
+        let pb::KeepPromiseRequest { request_id, case_id, promise_id, note, expected_rev } = request;
+        let mut fields = Fields::default();
+        let case = Self::case(&mut fields, request_id, case_id);
+        let promise = fields.id("promise_id", promise_id);
+        let note = fields.text("note", note, 0..=NOTE_CHARS_MAX);
+        let expected_rev = *expected_rev;
+        fields.finish(|| {
+            let what = What::Keep { promise: promise?, note: note? };
+            Some(CaseChange { case: case?, expected_rev, what })
+        })
+    }
+
+    /// Checks another time for a promise.
+    pub fn renegotiate_promise(request: &pb::RenegotiatePromiseRequest) -> Result<CaseChange, Error> {
+        let pb::RenegotiatePromiseRequest { request_id, case_id, promise_id, due_at, reason, expected_rev } =
+            request;
+        let mut fields = Fields::default();
+        let case = Self::case(&mut fields, request_id, case_id);
+        let promise = fields.id("promise_id", promise_id);
+        let due = fields.ahead("due_at", due_at.as_ref());
+        let reason = fields.text("reason", reason, 1..=NOTE_CHARS_MAX);
+        let expected_rev = *expected_rev;
+        fields.finish(|| {
+            let what = What::Renegotiate { promise: promise?, due: due?, reason: reason? };
+            Some(CaseChange { case: case?, expected_rev, what })
+        })
+    }
+
     /// Checks a request to reclassify.
     pub fn reclassify(request: &pb::ReclassifyCaseRequest) -> Result<CaseChange, Error> {
         let pb::ReclassifyCaseRequest { request_id, case_id, kind, reason, expected_rev } = request;
@@ -353,9 +400,14 @@ impl Draft for CaseChange {
         match &self.what {
             What::Confirm => Whose::NoTexts,
             What::Reclassify { reason, .. } if reason.is_empty() => Whose::NoTexts,
-            What::Reclassify { .. } | What::Resolve { .. } | What::Reject { .. } | What::Reopen { .. } => {
-                Whose::Case(self.case)
-            }
+            What::Keep { note, .. } if note.is_empty() => Whose::NoTexts,
+            What::Reclassify { .. }
+            | What::Resolve { .. }
+            | What::Reject { .. }
+            | What::Reopen { .. }
+            | What::Promise { .. }
+            | What::Keep { .. }
+            | What::Renegotiate { .. } => Whose::Case(self.case),
         }
     }
 
@@ -370,10 +422,56 @@ impl Draft for CaseChange {
             What::Confirm => case::Command::Confirm,
             What::Reject { reason } => case::Command::Reject { reason: pen.seal("reason", reason).await? },
             What::Reopen { reason } => case::Command::Reopen { reason: pen.seal("reason", reason).await? },
+            What::Promise { kind, due, text } => case::Command::Promise {
+                // The promise is named by the request that made it.
+                promise: PromiseId::derive(&[pen.request().bytes()]),
+                kind: kind.clone(),
+                due: *due,
+                text: pen.seal("text", text).await?,
+            },
+            What::Keep { promise, note } => {
+                case::Command::KeepPromise { promise: *promise, note: pen.seal_if_given("note", note).await? }
+            }
+            What::Renegotiate { promise, due, reason } => case::Command::RenegotiatePromise {
+                promise: *promise,
+                due: *due,
+                reason: pen.seal("reason", reason).await?,
+            },
         };
         let sealing = (self.whose() != Whose::NoTexts).then(|| pen.sealing());
         Ok(Intent::Case { case: self.case, command, expected_rev: self.expected_rev, sealing })
     }
+}
+
+/// What a promise is answered with.
+pub fn promised(written: &Written) -> pb::MakePromiseResponse {
+    let mut answer = pb::MakePromiseResponse {
+        rev: written.rev,
+        position: written.position.clone(),
+        ..pb::MakePromiseResponse::default()
+    };
+    for entry in written.records.iter().flat_map(|record| &record.events) {
+        match &entry.event {
+            Event::Case(case::Event::PromiseProposed(proposed)) => {
+                answer.promise_id = proposed.promise.to_string();
+            }
+            Event::Case(case::Event::PromiseMade(_)) => answer.made = true,
+            Event::Case(case::Event::PromiseRefused(refused)) => {
+                answer.refusal = Some(promise_refusal(refused.because));
+            }
+            _ => {}
+        }
+    }
+    answer
+}
+
+fn promise_refusal(because: Infeasible) -> pb::PromiseRefusal {
+    let (reason, possible) = match because {
+        Infeasible::UnknownKind => (pb::PromiseRefusalReason::UnknownKind, None),
+        Infeasible::TooSoon { soonest } => (pb::PromiseRefusalReason::TooSoon, Some(soonest)),
+        Infeasible::TooFar { latest } => (pb::PromiseRefusalReason::TooFar, Some(latest)),
+    };
+    pb::PromiseRefusal { reason: reason.into(), possible_at: possible.map(timestamp) }
 }
 
 /// The beginning or the end of an import.
@@ -447,7 +545,8 @@ pub fn channel_of(channel: Channel) -> common::Channel {
     }
 }
 
-fn kind(kind: common::CaseKind) -> Option<Kind> {
+/// What a kind of the wire is in the domain.
+pub fn kind(kind: common::CaseKind) -> Option<Kind> {
     match kind {
         common::CaseKind::Unspecified => None,
         common::CaseKind::Enquiry => Some(Kind::Enquiry),

@@ -3,15 +3,18 @@
 pub mod caller;
 pub mod codec;
 pub mod edge;
+pub mod escalation;
 pub mod feedback;
 pub mod identity;
 pub mod intake;
+pub mod known;
 pub mod open;
 pub mod operations;
 pub mod parse;
 pub mod pb;
 pub mod policy;
 pub mod reflection;
+pub mod refunds;
 pub mod replayed;
 pub mod status;
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use prost_types::Timestamp;
-use seva_domain::values::{At, NotAnId};
+use seva_domain::values::{At, Currency, Minor, NotAnId, Reference};
 
 use crate::status::{Error, Violation};
 
@@ -13,6 +13,9 @@ pub const REQUEST_ID_CHARS_MAX: usize = 128;
 
 /// How far ahead of this process's clock something may have happened.
 pub const AHEAD_MAX_MICROS: i64 = 5 * 60 * 1_000_000;
+
+/// The beginning of the year 3000, in microseconds.
+const AT_MAX: i64 = 32_503_680_000_000_000;
 
 /// Gathers what is wrong. Every reader answers `None` for a field that cannot be used, and remembers why.
 ///
@@ -106,6 +109,47 @@ impl Fields {
             at => Ok(At(at)),
         });
         self.take(field, read)
+    }
+
+    /// An instant that is yet to come, of this millennium.
+    pub fn ahead(&mut self, field: &str, value: Option<&Timestamp>) -> Option<At> {
+        let Some(value) = value else {
+            self.refuse(field, "is missing");
+            return None;
+        };
+        let read = micros(value).and_then(|at| match at {
+            ..0 => Err("is before 1970"),
+            AT_MAX.. => Err("is after the year 2999"),
+            at => Ok(At(at)),
+        });
+        self.take(field, read)
+    }
+
+    /// What another system calls something.
+    pub fn reference(&mut self, field: &str, value: &str) -> Option<Reference> {
+        if value.is_empty() {
+            self.refuse(field, "is missing");
+            return None;
+        }
+        let wrong = "should be 1 to 64 letters, digits and `- _ . : /`";
+        self.take(field, Reference::parse(value).ok_or(wrong))
+    }
+
+    /// What another system calls something, if it is given.
+    pub fn reference_if_given(&mut self, field: &str, value: &str) -> Option<Option<Reference>> {
+        if value.is_empty() { Some(None) } else { self.reference(field, value).map(Some) }
+    }
+
+    /// A currency of ISO 4217.
+    pub fn currency(&mut self, field: &str, value: &str) -> Option<Currency> {
+        let wrong = "is not a currency: three capital letters of ISO 4217";
+        self.take(field, Currency::parse(value).ok_or(wrong))
+    }
+
+    /// An amount in minor units, more than nothing.
+    pub fn minor(&mut self, field: &str, value: u64) -> Option<Minor> {
+        let amount = Minor::new(value).filter(|amount| *amount > Minor::ZERO);
+        self.take(field, amount.ok_or("should be 1 to 1000000000000 minor units"))
     }
 
     /// The instant, or now if none is given.

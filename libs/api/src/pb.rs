@@ -12,6 +12,15 @@ pub mod common {
     }
 }
 
+/// The escalation service.
+pub mod escalation {
+    /// Version 1.
+    pub mod v1 {
+        #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
+        tonic::include_proto!("seva.escalation.v1");
+    }
+}
+
 /// The feedback service.
 pub mod feedback {
     /// Version 1.
@@ -45,6 +54,15 @@ pub mod policy {
     pub mod v1 {
         #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
         tonic::include_proto!("seva.policy.v1");
+    }
+}
+
+/// The refunds service.
+pub mod refunds {
+    /// Version 1.
+    pub mod v1 {
+        #![allow(clippy::all, clippy::allow_attributes, missing_docs, unreachable_pub, reason = "generated")]
+        tonic::include_proto!("seva.refunds.v1");
     }
 }
 
