@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     Call(CallArgs),
     /// Show what waits in a department's inbox.
     Inbox(InboxArgs),
+    /// Run a payment provider to try refunds with: it pays nobody, and misbehaves when told to.
+    SandboxProvider(crate::sandbox::SandboxArgs),
     /// Run services.
     Serve(ServeArgs),
     /// Show how far each running service is.
@@ -171,7 +173,7 @@ pub(crate) struct TimelineArgs {
 }
 
 /// Reads an address and refuses those that other machines can reach: callers are not verified yet.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_| "an address is written like 127.0.0.1:50051".to_owned())?;
     if address.ip().is_loopback() {

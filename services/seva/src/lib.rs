@@ -16,6 +16,7 @@ mod json;
 pub mod metrics;
 mod output;
 mod reflect;
+mod sandbox;
 mod serve;
 mod show;
 mod status;
@@ -48,7 +49,9 @@ pub fn main() -> ExitCode {
 /// Sets up logging and carries out the verb.
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     // Verbs that people watch talk to them themselves: they log only when asked to.
-    if matches!(verb, Verb::Serve(_)) || std::env::var_os(telemetry::LEVEL).is_some() {
+    if matches!(verb, Verb::SandboxProvider(_) | Verb::Serve(_))
+        || std::env::var_os(telemetry::LEVEL).is_some()
+    {
         telemetry::init(telemetry::Format::Auto)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -61,6 +64,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Demo(args) => demo::run(args).await,
         Verb::Import(args) => import::run(args).await,
         Verb::Inbox(args) => inbox::run(args).await,
+        Verb::SandboxProvider(args) => sandbox::run(args).await,
         Verb::Serve(args) => serve::run(args).await,
         Verb::Status(args) => status::run(args).await,
         Verb::Timeline(args) => timeline::run(args).await,

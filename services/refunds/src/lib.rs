@@ -1,0 +1,3 @@
+//! Refunds: gives money back, once, to where it came from.
+
+pub mod provider;

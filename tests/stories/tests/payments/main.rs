@@ -1,0 +1,6 @@
+//! The sandbox provider as a process, and the real client before it: every way in which paying goes wrong, and what is made of it.
+
+mod answers;
+mod hooks;
+mod kills;
+mod provider;
