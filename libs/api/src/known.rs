@@ -65,23 +65,43 @@ impl ReadModel for Known {
 
 fn fold_case(rows: &mut Rows<'_>, record: &Record, id: CaseId) -> Result<(), FoldError> {
     let mut opened = None;
-    for entry in &record.events {
-        match &entry.event {
-            Event::Case(CaseEvent::Opened(event)) => opened = Some((event.customer, event.kind)),
-            Event::Case(CaseEvent::InteractionLogged(logged)) => {
+    let events = record.events.iter().filter_map(|entry| match &entry.event {
+        Event::Case(event) => Some(event),
+        Event::Charge(_)
+        | Event::Customer(_)
+        | Event::Escalation(_)
+        | Event::Import(_)
+        | Event::Policy(_)
+        | Event::Suggestion(_) => None,
+    });
+    for event in events {
+        match event {
+            CaseEvent::Opened(event) => opened = Some((event.customer, event.kind)),
+            CaseEvent::InteractionLogged(logged) => {
                 // What opened the case is sealed under a key of its customer.
                 if let Some((customer, kind)) = opened.take() {
                     let (customer, key) = (customer.bytes().to_vec(), logged.text.key.bytes().to_vec());
                     rows.put(case_key(id), &CaseRow { customer, key, kind: kind_of(kind).into() });
                 }
             }
-            Event::Case(CaseEvent::Reclassified(reclassified)) => {
+            CaseEvent::Reclassified(reclassified) => {
                 let row = rows.get::<CaseRow>(&case_key(id))?;
                 if let Some(row) = row {
                     rows.put(case_key(id), &CaseRow { kind: kind_of(reclassified.to).into(), ..row });
                 }
             }
-            _ => {}
+            CaseEvent::Linked(_)
+            | CaseEvent::Resolved(_)
+            | CaseEvent::ConfirmationAwaited(_)
+            | CaseEvent::ResolutionConfirmed(_)
+            | CaseEvent::ResolutionRejected(_)
+            | CaseEvent::Reopened(_)
+            | CaseEvent::PromiseProposed(_)
+            | CaseEvent::PromiseMade(_)
+            | CaseEvent::PromiseRefused(_)
+            | CaseEvent::PromiseKept(_)
+            | CaseEvent::PromiseRenegotiated(_)
+            | CaseEvent::PromiseBroken(_) => {}
         }
     }
     Ok(())

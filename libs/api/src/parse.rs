@@ -178,6 +178,12 @@ fn micros(value: &Timestamp) -> Result<i64, &'static str> {
     micros.ok_or("is not a time that can be kept")
 }
 
+/// How long ago something was, in whole seconds; nothing for what is yet to come.
+pub fn seconds_since(at: Option<&Timestamp>, now: At) -> u64 {
+    let at = at.map_or(now.0, |at| micros(at).unwrap_or(now.0));
+    u64::try_from((now.0 - at) / 1_000_000).unwrap_or(0)
+}
+
 /// The timestamp that names an instant.
 pub fn timestamp(at: At) -> Timestamp {
     let nanos = i32::try_from(at.0.rem_euclid(1_000_000) * 1_000).unwrap_or(0);

@@ -1,7 +1,6 @@
 //! Feedback's questions, answered from its read model.
 
-use prost::Message;
-use seva_api::edge::{Edge, Page};
+use seva_api::edge::{Edge, Page, decode, get, next_page, unreadable};
 use seva_api::intake::id;
 use seva_api::pb::feedback::v1::{
     DepartmentCounts, GetSuggestionCountsRequest, GetSuggestionCountsResponse, GetSuggestionRequest,
@@ -9,7 +8,6 @@ use seva_api::pb::feedback::v1::{
 };
 use seva_api::status::Error;
 use seva_domain::values::{Department, SuggestionId};
-use seva_eventlog::store::{Store, StoreError};
 
 use crate::read_models::suggestions::{COUNTS, NAME, inbox_prefix, suggestion_key};
 
@@ -24,12 +22,8 @@ pub(crate) async fn inbox(edge: &Edge, request: ListInboxRequest) -> Result<List
     let prefix = inbox_prefix(&department);
     let page = Page::parse(page.as_ref(), &prefix)?;
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;
-    let mut listed = rows.scan(&prefix, page.from.as_deref(), page.size + 1).map_err(internal)?;
-    let mut next_page_token = String::new();
-    if let Some((key, _)) = listed.get(page.size) {
-        next_page_token = Page::token(key);
-        listed.truncate(page.size);
-    }
+    let mut listed = rows.scan(&prefix, page.from.as_deref(), page.size + 1).map_err(unreadable)?;
+    let next_page_token = next_page(&mut listed, page.size);
     let suggestion = |(key, _): &(Vec<u8>, Vec<u8>)| {
         let at = key.len().saturating_sub(16);
         get::<Suggestion>(rows.as_ref(), &[b"s", &key[at..]].concat()).transpose()
@@ -56,19 +50,7 @@ pub(crate) async fn counts(
     request: GetSuggestionCountsRequest,
 ) -> Result<GetSuggestionCountsResponse, Error> {
     let (rows, position) = edge.read(NAME, request.read.as_ref()).await?;
-    let counted = rows.scan(COUNTS, None, DEPARTMENTS_MAX).map_err(internal)?;
+    let counted = rows.scan(COUNTS, None, DEPARTMENTS_MAX).map_err(unreadable)?;
     let departments = counted.iter().map(|(_, value)| decode::<DepartmentCounts>(value));
     Ok(GetSuggestionCountsResponse { departments: departments.collect::<Result<_, _>>()?, position })
-}
-
-fn get<M: Message + Default>(rows: &dyn Store, key: &[u8]) -> Result<Option<M>, Error> {
-    rows.get(key).map_err(internal)?.map(|value| decode(&value)).transpose()
-}
-
-fn decode<M: Message + Default>(value: &[u8]) -> Result<M, Error> {
-    M::decode(value).map_err(|error| Error::Internal(error.into()))
-}
-
-fn internal(error: StoreError) -> Error {
-    Error::Internal(error.into())
 }

@@ -1,8 +1,6 @@
 //! Feedback's methods: each reads its request, has it written or looked up, and answers.
 
-use prost::Message;
-use seva_api::caller::actor;
-use seva_api::edge::{Asked, Draft, Edge, Written};
+use seva_api::edge::Edge;
 use seva_api::feedback::{self, Capture, SuggestionChange};
 use seva_api::pb::feedback::v1::feedback_service_server::FeedbackService;
 use seva_api::pb::feedback::v1::{
@@ -12,8 +10,7 @@ use seva_api::pb::feedback::v1::{
     GetSuggestionResponse, ListInboxRequest, ListInboxResponse, ReportOutcomeRequest, ReportOutcomeResponse,
     RerouteSuggestionRequest, RerouteSuggestionResponse,
 };
-use seva_api::replayed::{Answered, answered, body};
-use seva_api::status::Error;
+use seva_api::replayed::{Answered, answered};
 use tonic::{Request, Response};
 
 use crate::reads;
@@ -29,19 +26,6 @@ impl Feedback {
     pub fn new(edge: Edge) -> Feedback {
         Feedback { edge }
     }
-
-    async fn write<M: Message>(
-        &self,
-        method: &'static str,
-        request: &Request<M>,
-        request_id: &str,
-        draft: &impl Draft,
-    ) -> Result<Written, Error> {
-        let caller = actor(request.metadata())?;
-        let body = body(method, request.get_ref());
-        let request = self.edge.identities().request(&caller, request_id);
-        self.edge.write(Asked { caller: &caller, request, body: &body, import: None }, draft).await
-    }
 }
 
 #[tonic::async_trait]
@@ -52,7 +36,7 @@ impl FeedbackService for Feedback {
     ) -> Answered<CaptureSuggestionResponse> {
         let draft = Capture::parse(request.get_ref(), self.edge.now())?;
         let written =
-            self.write("CaptureSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+            self.edge.call("CaptureSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, feedback::captured(&written)?)
     }
 
@@ -62,7 +46,7 @@ impl FeedbackService for Feedback {
     ) -> Answered<AcknowledgeSuggestionResponse> {
         let draft = SuggestionChange::acknowledge(request.get_ref())?;
         let written =
-            self.write("AcknowledgeSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+            self.edge.call("AcknowledgeSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(
             &written,
             AcknowledgeSuggestionResponse { rev: written.rev, position: written.position.clone() },
@@ -75,7 +59,7 @@ impl FeedbackService for Feedback {
     ) -> Answered<RerouteSuggestionResponse> {
         let draft = SuggestionChange::reroute(request.get_ref())?;
         let written =
-            self.write("RerouteSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+            self.edge.call("RerouteSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, RerouteSuggestionResponse { rev: written.rev, position: written.position.clone() })
     }
 
@@ -84,7 +68,8 @@ impl FeedbackService for Feedback {
         request: Request<AdoptSuggestionRequest>,
     ) -> Answered<AdoptSuggestionResponse> {
         let draft = SuggestionChange::adopt(request.get_ref())?;
-        let written = self.write("AdoptSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.edge.call("AdoptSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, AdoptSuggestionResponse { rev: written.rev, position: written.position.clone() })
     }
 
@@ -94,7 +79,7 @@ impl FeedbackService for Feedback {
     ) -> Answered<DeclineSuggestionResponse> {
         let draft = SuggestionChange::decline(request.get_ref())?;
         let written =
-            self.write("DeclineSuggestion", &request, &request.get_ref().request_id, &draft).await?;
+            self.edge.call("DeclineSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, DeclineSuggestionResponse { rev: written.rev, position: written.position.clone() })
     }
 
@@ -103,7 +88,8 @@ impl FeedbackService for Feedback {
         request: Request<ReportOutcomeRequest>,
     ) -> Answered<ReportOutcomeResponse> {
         let draft = SuggestionChange::report(request.get_ref())?;
-        let written = self.write("ReportOutcome", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.edge.call("ReportOutcome", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ReportOutcomeResponse { rev: written.rev, position: written.position.clone() })
     }
 

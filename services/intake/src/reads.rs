@@ -1,7 +1,6 @@
 //! Intake's questions, answered from its read models.
 
-use prost::Message;
-use seva_api::edge::{Edge, Page, identity_kind};
+use seva_api::edge::{Edge, Page, decode, get, identity_kind, next_page, unreadable};
 use seva_api::intake::{id, identities};
 use seva_api::parse::Fields;
 use seva_api::pb::common::v1::{CaseKind, Channel, ReadOptions};
@@ -9,19 +8,22 @@ use seva_api::pb::intake::v1::get_case_request::AsOf;
 use seva_api::pb::intake::v1::{
     Case, Customer, GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest, GetCaseResponse,
     GetTimelineRequest, GetTimelineResponse, IdentifyCustomerRequest, IdentifyCustomerResponse,
-    ListOpenCasesRequest, ListOpenCasesResponse, TimelineEntry,
+    ListOpenCasesRequest, ListOpenCasesResponse, Promise, TimelineEntry,
 };
 use seva_api::status::Error;
 use seva_domain::noun::Noun;
 use seva_domain::rows::Lookup;
 use seva_domain::values::{CaseId, CustomerId};
-use seva_eventlog::store::{Row, Store, StoreError};
+use seva_eventlog::store::{Row, Store};
 
 use crate::as_of;
-use crate::read_models::{cases, customers, timeline};
+use crate::read_models::{cases, customers, promises, timeline};
 
 /// How many open cases a brief shows.
 const BRIEF_CASES_MAX: usize = 20;
+
+/// How many promises still to be kept a brief shows.
+const BRIEF_PROMISES_MAX: usize = 20;
 
 /// How many timeline entries a brief shows.
 const BRIEF_ENTRIES_MAX: usize = 5;
@@ -43,10 +45,10 @@ pub(crate) async fn identify(
     for (kind, value) in &given {
         let Some(known) = identity_kind(*kind) else { continue };
         let token = edge.identities().lookup(*kind, value);
-        let found = shard.find(&Lookup::Identity(known, token)).map_err(internal)?;
+        let found = shard.find(&Lookup::Identity(known, token)).map_err(unreadable)?;
         let found = found.iter().filter_map(|noun| match noun {
             Noun::Customer(id) => Some(id.to_string()),
-            Noun::Case(_) | Noun::Import(_) | Noun::Policy | Noun::Suggestion(_) => None,
+            _ => None,
         });
         let found: Vec<String> = found.collect();
         if let (true, Some(customer_id)) = (known.is_unique(), found.first()) {
@@ -69,7 +71,7 @@ pub(crate) async fn timeline(edge: &Edge, request: GetTimelineRequest) -> Result
     let prefix = timeline::prefix(customer);
     let page = Page::parse(page.as_ref(), &prefix)?;
     let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
-    let mut found = rows.scan(&prefix, page.from.as_deref(), page.size + 1).map_err(internal)?;
+    let mut found = rows.scan(&prefix, page.from.as_deref(), page.size + 1).map_err(unreadable)?;
     if found.is_empty() {
         let (customers, _) = edge.read(customers::NAME, read.as_ref()).await?;
         get::<Customer>(customers.as_ref(), customer.bytes())?
@@ -100,12 +102,16 @@ pub(crate) async fn brief(
     let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
     let customer = get::<Customer>(people.as_ref(), id.bytes())?;
     let customer = customer.ok_or_else(|| Error::NotFound { what: "customer", id: customer_id })?;
-    let listed = rows.scan_back(&cases::of_customer_prefix(id), None, BRIEF_CASES_MAX).map_err(internal)?;
+    let listed = rows.scan_back(&cases::of_customer_prefix(id), None, BRIEF_CASES_MAX).map_err(unreadable)?;
     let open_cases = listed.iter().filter_map(|(key, _)| case_at(rows.as_ref(), key).transpose());
     let open_cases = open_cases.collect::<Result<Vec<Case>, Error>>()?;
-    let latest = rows.scan_back(&timeline::prefix(id), None, BRIEF_ENTRIES_MAX).map_err(internal)?;
+    let latest = rows.scan_back(&timeline::prefix(id), None, BRIEF_ENTRIES_MAX).map_err(unreadable)?;
     let latest = entries(edge, &latest)?;
-    edge.open(GetCallerBriefResponse { customer: Some(customer), open_cases, latest, position }).await
+    let pending = rows.scan(&promises::prefix(id), None, BRIEF_PROMISES_MAX).map_err(unreadable)?;
+    let pending = pending.iter().map(|(_, value)| decode::<Promise>(value));
+    let pending_promises = pending.collect::<Result<Vec<Promise>, Error>>()?;
+    let customer = Some(customer);
+    edge.open(GetCallerBriefResponse { customer, open_cases, latest, position, pending_promises }).await
 }
 
 pub(crate) async fn case(edge: &Edge, request: GetCaseRequest) -> Result<GetCaseResponse, Error> {
@@ -143,7 +149,7 @@ pub(crate) async fn open_cases(
     while listed.len() <= page.size {
         // Without a channel every entry counts: none is read beyond the page.
         let most = if channel.is_none() { page.size + 1 - listed.len() } else { LIST_PAGE };
-        let some = rows.scan(&prefix, Some(&from), most).map_err(internal)?;
+        let some = rows.scan(&prefix, Some(&from), most).map_err(unreadable)?;
         let is_last = some.len() < most;
         if let Some((last, _)) = some.last() {
             from = [last.as_slice(), &[0]].concat();
@@ -165,28 +171,4 @@ pub(crate) async fn open_cases(
 fn case_at(rows: &dyn Store, key: &[u8]) -> Result<Option<Case>, Error> {
     let at = key.len().saturating_sub(16);
     get(rows, &[b"c", &key[at..]].concat())
-}
-
-/// Takes the row beyond a page away. Answers the token of the next page.
-fn next_page(rows: &mut Vec<Row>, size: usize) -> String {
-    match rows.get(size) {
-        Some((key, _)) => {
-            let token = Page::token(key);
-            rows.truncate(size);
-            token
-        }
-        None => String::new(),
-    }
-}
-
-fn get<M: Message + Default>(rows: &dyn Store, key: &[u8]) -> Result<Option<M>, Error> {
-    rows.get(key).map_err(internal)?.map(|value| decode(&value)).transpose()
-}
-
-fn decode<M: Message + Default>(value: &[u8]) -> Result<M, Error> {
-    M::decode(value).map_err(|error| Error::Internal(error.into()))
-}
-
-fn internal(error: StoreError) -> Error {
-    Error::Internal(error.into())
 }

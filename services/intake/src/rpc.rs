@@ -3,22 +3,22 @@
 use std::pin::Pin;
 
 use futures::Stream;
-use prost::Message;
 use seva_api::caller::actor;
-use seva_api::edge::{Asked, Draft, Edge, Written};
+use seva_api::edge::Edge;
 use seva_api::intake::{self, Addition, CaseChange, Logging, Registration};
 use seva_api::pb::intake::v1::intake_service_server::IntakeService;
 use seva_api::pb::intake::v1::{
     AddIdentityRequest, AddIdentityResponse, ConfirmResolutionRequest, ConfirmResolutionResponse,
     GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest, GetCaseResponse, GetTimelineRequest,
     GetTimelineResponse, IdentifyCustomerRequest, IdentifyCustomerResponse, ImportInteractionsRequest,
-    ImportInteractionsResponse, ListOpenCasesRequest, ListOpenCasesResponse, LogInteractionRequest,
-    LogInteractionResponse, ReclassifyCaseRequest, ReclassifyCaseResponse, RegisterCustomerRequest,
-    RegisterCustomerResponse, RejectResolutionRequest, RejectResolutionResponse, ReopenCaseRequest,
-    ReopenCaseResponse, ResolveCaseRequest, ResolveCaseResponse,
+    ImportInteractionsResponse, KeepPromiseRequest, KeepPromiseResponse, ListOpenCasesRequest,
+    ListOpenCasesResponse, LogInteractionRequest, LogInteractionResponse, MakePromiseRequest,
+    MakePromiseResponse, ReclassifyCaseRequest, ReclassifyCaseResponse, RegisterCustomerRequest,
+    RegisterCustomerResponse, RejectResolutionRequest, RejectResolutionResponse, RenegotiatePromiseRequest,
+    RenegotiatePromiseResponse, ReopenCaseRequest, ReopenCaseResponse, ResolveCaseRequest,
+    ResolveCaseResponse,
 };
 use seva_api::replayed::{Answered, answered};
-use seva_api::status::Error;
 use tonic::{Request, Response, Streaming};
 
 use crate::{import, reads};
@@ -34,19 +34,6 @@ impl Intake {
     pub fn new(edge: Edge) -> Intake {
         Intake { edge }
     }
-
-    async fn write<M: Message>(
-        &self,
-        method: &'static str,
-        request: &Request<M>,
-        request_id: &str,
-        draft: &impl Draft,
-    ) -> Result<Written, Error> {
-        let caller = actor(request.metadata())?;
-        let body = seva_api::replayed::body(method, request.get_ref());
-        let request = self.edge.identities().request(&caller, request_id);
-        self.edge.write(Asked { caller: &caller, request, body: &body, import: None }, draft).await
-    }
 }
 
 #[tonic::async_trait]
@@ -56,14 +43,15 @@ impl IntakeService for Intake {
         request: Request<RegisterCustomerRequest>,
     ) -> Answered<RegisterCustomerResponse> {
         let draft = Registration::parse(request.get_ref())?;
-        let written = self.write("RegisterCustomer", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.edge.call("RegisterCustomer", &request, &request.get_ref().request_id, &draft).await?;
         let customer_id = intake::customer(&written).unwrap_or_default();
         answered(&written, RegisterCustomerResponse { customer_id, position: written.position.clone() })
     }
 
     async fn add_identity(&self, request: Request<AddIdentityRequest>) -> Answered<AddIdentityResponse> {
         let draft = Addition::parse(request.get_ref())?;
-        let written = self.write("AddIdentity", &request, &request.get_ref().request_id, &draft).await?;
+        let written = self.edge.call("AddIdentity", &request, &request.get_ref().request_id, &draft).await?;
         let customer_id = request.into_inner().customer_id;
         answered(&written, AddIdentityResponse { customer_id, position: written.position.clone() })
     }
@@ -80,7 +68,8 @@ impl IntakeService for Intake {
         request: Request<LogInteractionRequest>,
     ) -> Answered<LogInteractionResponse> {
         let draft = Logging::parse(request.get_ref(), self.edge.now())?;
-        let written = self.write("LogInteraction", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.edge.call("LogInteraction", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, intake::logged(&written)?)
     }
 
@@ -101,13 +90,14 @@ impl IntakeService for Intake {
         request: Request<ReclassifyCaseRequest>,
     ) -> Answered<ReclassifyCaseResponse> {
         let draft = CaseChange::reclassify(request.get_ref())?;
-        let written = self.write("ReclassifyCase", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.edge.call("ReclassifyCase", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ReclassifyCaseResponse { rev: written.rev, position: written.position.clone() })
     }
 
     async fn resolve_case(&self, request: Request<ResolveCaseRequest>) -> Answered<ResolveCaseResponse> {
         let draft = CaseChange::resolve(request.get_ref())?;
-        let written = self.write("ResolveCase", &request, &request.get_ref().request_id, &draft).await?;
+        let written = self.edge.call("ResolveCase", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ResolveCaseResponse { rev: written.rev, position: written.position.clone() })
     }
 
@@ -117,7 +107,7 @@ impl IntakeService for Intake {
     ) -> Answered<ConfirmResolutionResponse> {
         let draft = CaseChange::confirm(request.get_ref())?;
         let written =
-            self.write("ConfirmResolution", &request, &request.get_ref().request_id, &draft).await?;
+            self.edge.call("ConfirmResolution", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ConfirmResolutionResponse { rev: written.rev, position: written.position.clone() })
     }
 
@@ -126,14 +116,40 @@ impl IntakeService for Intake {
         request: Request<RejectResolutionRequest>,
     ) -> Answered<RejectResolutionResponse> {
         let draft = CaseChange::reject(request.get_ref())?;
-        let written = self.write("RejectResolution", &request, &request.get_ref().request_id, &draft).await?;
+        let written =
+            self.edge.call("RejectResolution", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, RejectResolutionResponse { rev: written.rev, position: written.position.clone() })
     }
 
     async fn reopen_case(&self, request: Request<ReopenCaseRequest>) -> Answered<ReopenCaseResponse> {
         let draft = CaseChange::reopen(request.get_ref())?;
-        let written = self.write("ReopenCase", &request, &request.get_ref().request_id, &draft).await?;
+        let written = self.edge.call("ReopenCase", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, ReopenCaseResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn make_promise(&self, request: Request<MakePromiseRequest>) -> Answered<MakePromiseResponse> {
+        let draft = CaseChange::promise(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("MakePromise", &request, id, &draft).await?;
+        answered(&written, intake::promised(&written))
+    }
+
+    async fn keep_promise(&self, request: Request<KeepPromiseRequest>) -> Answered<KeepPromiseResponse> {
+        let draft = CaseChange::keep_promise(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("KeepPromise", &request, id, &draft).await?;
+        answered(&written, KeepPromiseResponse { rev: written.rev, position: written.position.clone() })
+    }
+
+    async fn renegotiate_promise(
+        &self,
+        request: Request<RenegotiatePromiseRequest>,
+    ) -> Answered<RenegotiatePromiseResponse> {
+        let draft = CaseChange::renegotiate_promise(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("RenegotiatePromise", &request, id, &draft).await?;
+        let position = written.position.clone();
+        answered(&written, RenegotiatePromiseResponse { rev: written.rev, position })
     }
 
     async fn get_timeline(&self, request: Request<GetTimelineRequest>) -> Answered<GetTimelineResponse> {

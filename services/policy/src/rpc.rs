@@ -1,14 +1,13 @@
 //! Policy's methods: each reads its request, has it written or looked up, and answers.
 
-use seva_api::caller::actor;
-use seva_api::edge::{Asked, Edge};
+use seva_api::edge::Edge;
 use seva_api::pb::policy::v1::policy_service_server::PolicyService;
 use seva_api::pb::policy::v1::{
     CheckPolicyRequest, CheckPolicyResponse, GetPolicyRequest, GetPolicyResponse, ListPolicyVersionsRequest,
     ListPolicyVersionsResponse, PublishPolicyRequest, PublishPolicyResponse,
 };
 use seva_api::policy::{Publication, check};
-use seva_api::replayed::{Answered, answered, body};
+use seva_api::replayed::{Answered, answered};
 use seva_domain::noun::Event;
 use seva_domain::policy::Event as PolicyEvent;
 use tonic::{Request, Response};
@@ -35,15 +34,12 @@ impl PolicyService for Policy {
         request: Request<PublishPolicyRequest>,
     ) -> Answered<PublishPolicyResponse> {
         let draft = Publication::parse(request.get_ref())?;
-        let caller = actor(request.metadata())?;
-        let body = body("PublishPolicy", request.get_ref());
-        let request = self.edge.identities().request(&caller, &request.get_ref().request_id);
-        let asked = Asked { caller: &caller, request, body: &body, import: None };
-        let written = self.edge.write(asked, &draft).await?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("PublishPolicy", &request, id, &draft).await?;
         let mut events = written.records.iter().flat_map(|record| &record.events);
         let version = events.find_map(|entry| match &entry.event {
             Event::Policy(PolicyEvent::Published(published)) => Some(published.version),
-            Event::Case(_) | Event::Customer(_) | Event::Import(_) | Event::Suggestion(_) => None,
+            _ => None,
         });
         // The document in force, published again, is no new version: a version is the noun's rev.
         let version = version.unwrap_or(written.rev);

@@ -73,6 +73,9 @@ pub(crate) struct ServeArgs {
     /// How many servers of a cluster keep each message, where the log's streams are made by this start.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) replicas: usize,
+    /// Who pays refunds, on loopback only; without one, what is approved waits.
+    #[arg(long, value_name = "URL", env = "SEVA_PAYMENT_PROVIDER")]
+    pub(crate) payment_provider: Option<String>,
 }
 
 /// What the log's server must promise.

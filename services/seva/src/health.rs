@@ -15,9 +15,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The name that a service's health is asked by, and its methods are called under.
 pub fn service_name(service: Service) -> &'static str {
     match service {
+        Service::Escalation => "seva.escalation.v1.EscalationService",
         Service::Feedback => "seva.feedback.v1.FeedbackService",
         Service::Intake => "seva.intake.v1.IntakeService",
         Service::Policy => "seva.policy.v1.PolicyService",
+        Service::Refunds => "seva.refunds.v1.RefundsService",
     }
 }
 

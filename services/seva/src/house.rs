@@ -10,10 +10,12 @@ use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
 use seva_api::edge::Edge;
 use seva_api::operations::Operations;
+use seva_api::pb::escalation::v1::escalation_service_server::EscalationServiceServer;
 use seva_api::pb::feedback::v1::feedback_service_server::FeedbackServiceServer;
 use seva_api::pb::intake::v1::intake_service_server::IntakeServiceServer;
 use seva_api::pb::operations::v1::operations_service_server::OperationsServiceServer;
 use seva_api::pb::policy::v1::policy_service_server::PolicyServiceServer;
+use seva_api::pb::refunds::v1::refunds_service_server::RefundsServiceServer;
 use seva_api::{reflection, status};
 use seva_domain::service::Service;
 use seva_domain::values::At;
@@ -25,8 +27,11 @@ use seva_host::layers::{Counters, Guards, Limits};
 use seva_host::nats_server::sync_always;
 use seva_readmodel::engine::{Config, Engine, EngineError};
 use seva_readmodel::model::ReadModel;
+use seva_refunds::Payer;
+use seva_refunds::provider::PaymentProvider;
 use seva_vault::{MasterKey, Vault};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -90,6 +95,8 @@ pub struct Options {
     pub checks_clock: bool,
     /// How many replicas the log's stream is made with.
     pub replicas: usize,
+    /// Who pays refunds; without one, what is approved waits, and is tried again and again.
+    pub payment_provider: Option<PaymentProvider>,
 }
 
 /// The machine's clock.
@@ -108,6 +115,7 @@ pub struct Running {
     /// Where the metrics are.
     pub metrics: String,
     engines: Vec<JoinHandle<Result<(), EngineError>>>,
+    payers: Vec<JoinHandle<()>>,
     servers: Vec<JoinHandle<Result<(), tonic::transport::Error>>>,
     stop_engines: CancellationToken,
 }
@@ -115,13 +123,15 @@ pub struct Running {
 impl Running {
     /// Waits until the services have drained after the shutdown began, or one of them cannot go on.
     pub async fn stopped(self) -> anyhow::Result<()> {
-        let Running { engines, servers, stop_engines, .. } = self;
-        let served = try_join_all(servers).map(|served| -> anyhow::Result<()> {
-            for server in served? {
+        let Running { engines, payers, servers, stop_engines, .. } = self;
+        let served = async {
+            for server in try_join_all(servers).await? {
                 server?;
             }
+            // What is with the payment provider is written down before the writers end.
+            try_join_all(payers).await?;
             Ok(())
-        });
+        };
         let mut engines = try_join_all(engines.into_iter().map(engine_over));
         let result = tokio::select! {
             served = served => served,
@@ -159,6 +169,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         services: BTreeMap::new(),
         metrics: String::new(),
         engines: Vec::new(),
+        payers: Vec::new(),
         servers: Vec::new(),
         stop_engines: stop_engines.clone(),
     };
@@ -170,9 +181,11 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         let part =
             Part { service: *service, listen, options, counters: &counters, stop: &stop_engines, own: &own };
         let started = part.start(shutdown.clone(), &gauges).await;
-        let (url, engine, server) = started.with_context(|| format!("{} did not start", service.name()))?;
+        let Started { url, engine, payer, server } =
+            started.with_context(|| format!("{} did not start", service.name()))?;
         running.services.insert(*service, url);
         running.engines.push(engine);
+        running.payers.extend(payer);
         running.servers.push(server);
     }
     let page = page.bind(0).await?;
@@ -211,7 +224,13 @@ struct Part<'a> {
     own: &'a Own,
 }
 
-type Started = (String, JoinHandle<Result<(), EngineError>>, JoinHandle<Result<(), tonic::transport::Error>>);
+/// One service that was started.
+struct Started {
+    url: String,
+    engine: JoinHandle<Result<(), EngineError>>,
+    payer: Option<JoinHandle<()>>,
+    server: JoinHandle<Result<(), tonic::transport::Error>>,
+}
 
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
@@ -224,7 +243,10 @@ impl Part<'_> {
             .with_context(|| format!("no connection to {}", options.nats_url))?;
         let log = JetStreamLog::open(client.clone(), options.replicas).await?;
         let vault = Vault::connect(async_nats::jetstream::new(client), options.master.clone()).await?;
+        let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
+        let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
         let config = Config {
+            payments: provider.is_some().then_some(to_payer),
             service,
             log: Log::JetStream(log),
             folder: Some(options.data.join(service.name())),
@@ -236,6 +258,8 @@ impl Part<'_> {
         };
         let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
         let edge = Edge::new(engine.clone(), vault, Arc::clone(&options.clock));
+        let payer = provider
+            .map(|provider| tokio::spawn(Payer::new(edge.clone(), provider).run(payments, shutdown.clone())));
         if service == Service::Policy {
             let edge = edge.clone();
             tokio::spawn(async move {
@@ -260,23 +284,29 @@ impl Part<'_> {
         let url = format!("http://{}", listener.local_addr()?);
         let server = tokio::spawn(serve(listener, routes, counters.clone(), shutdown));
         tracing::info!(service = service.name(), url, "listening");
-        Ok((url, task, server))
+        Ok(Started { url, engine: task, payer, server })
     }
 }
 
 fn models(service: Service) -> Vec<Arc<dyn ReadModel>> {
     match service {
+        Service::Escalation => seva_escalation::read_models::all(),
         Service::Feedback => seva_feedback::read_models::all(),
         Service::Intake => seva_intake::read_models::all(),
         Service::Policy => seva_policy::read_models::all(),
+        Service::Refunds => seva_refunds::read_models::all(),
     }
 }
 
 fn routes(service: Service, edge: Edge) -> Routes {
     match service {
+        Service::Escalation => {
+            Routes::new(EscalationServiceServer::new(seva_escalation::Escalations::new(edge)))
+        }
         Service::Feedback => Routes::new(FeedbackServiceServer::new(seva_feedback::Feedback::new(edge))),
         Service::Intake => Routes::new(IntakeServiceServer::new(seva_intake::Intake::new(edge))),
         Service::Policy => Routes::new(PolicyServiceServer::new(seva_policy::Policy::new(edge))),
+        Service::Refunds => Routes::new(RefundsServiceServer::new(seva_refunds::Refunds::new(edge))),
     }
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use seva_domain::service::Service;
 use seva_host::endpoints::Endpoints;
 use seva_host::shutdown::Shutdown;
+use seva_refunds::provider::PaymentProvider;
 use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         clock: system_clock(),
         checks_clock: true,
         replicas: args.replicas,
+        payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
     let mut endpoints = Endpoints {
@@ -107,6 +109,7 @@ pub(crate) async fn start_all(
     data_dir: &Path,
     nats_url: &str,
     monitor_url: &str,
+    payment_provider: Option<&str>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
     let options = Options {
@@ -120,6 +123,7 @@ pub(crate) async fn start_all(
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
+        payment_provider: payment_provider.map(PaymentProvider::new).transpose()?,
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }

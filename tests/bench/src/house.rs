@@ -215,6 +215,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
+        payment_provider: None,
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));

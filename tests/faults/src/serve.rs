@@ -54,6 +54,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
+        payment_provider: None,
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }

@@ -56,6 +56,7 @@ impl House {
             clock: clock.clock(),
             checks_clock: false,
             replicas: 1,
+            payment_provider: None,
         };
         let services = Services::start(&options).await;
         let house = House { services: Some(services), options, clock, data, nats };

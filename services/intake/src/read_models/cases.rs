@@ -1,11 +1,12 @@
 //! What happened in each case, and which are not finished? One row a case, the timeline of each customer, and lists of unfinished cases.
 //!
-//! Keys: `c` case; `o` opened-at case; `k` kind opened-at case; `u` customer opened-at case; `r` case rev; `t` see [`super::timeline`].
+//! Keys: `c` case; `o` opened-at case; `k` kind opened-at case; `u` customer opened-at case; `r` case rev; `p` see [`super::promises`]; `t` see
+//! [`super::timeline`].
 
 use seva_api::intake::{channel_of, kind_of};
 use seva_api::open::sealed_text;
 use seva_api::parse::timestamp;
-use seva_api::pb::intake::v1::{Case, CasePhase};
+use seva_api::pb::intake::v1::{Case, CasePhase, PromisePhase};
 use seva_domain::case::Event as CaseEvent;
 use seva_domain::noun::{Event, Noun};
 use seva_domain::record::Record;
@@ -13,7 +14,7 @@ use seva_domain::values::{At, CaseId, CustomerId, Direction};
 use seva_eventlog::commit::Position;
 use seva_readmodel::model::{FoldError, ReadModel, Rows, expect_next};
 
-use super::timeline;
+use super::{promises, timeline};
 
 /// The read model's name.
 pub const NAME: &str = "cases.v1";
@@ -32,7 +33,7 @@ impl ReadModel for Cases {
         let before: Option<Case> = rows.get(&key)?;
         expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;
         let listed_before = before.as_ref().map(|row| list_keys(row, id)).unwrap_or_default();
-        let row = apply(before, record, id);
+        let row = apply(before.clone(), record, id);
         let listed_after = list_keys(&row, id);
         if listed_before != listed_after {
             listed_before.into_iter().for_each(|key| rows.remove(key));
@@ -40,6 +41,7 @@ impl ReadModel for Cases {
             listed_after.into_iter().for_each(|key| rows.put_bytes(key, channel.clone()));
         }
         if let Ok(customer) = row.customer_id.parse::<CustomerId>() {
+            promises::list(rows, before.as_ref(), &row, customer);
             timeline::fold(rows, record, &row, customer, at);
         }
         rows.put_bytes(rev_key(id, record.rev), at.key().to_vec());
@@ -103,9 +105,9 @@ pub fn apply(before: Option<Case>, record: &Record, id: CaseId) -> Case {
     row.case_id = id.to_string();
     row.rev = record.rev;
     for entry in &record.events {
-        match &entry.event {
-            Event::Case(event) => apply_event(&mut row, event, record),
-            Event::Customer(_) | Event::Import(_) | Event::Policy(_) | Event::Suggestion(_) => {}
+        // A case's record holds a case's events.
+        if let Event::Case(event) = &entry.event {
+            apply_event(&mut row, event, record);
         }
     }
     row
@@ -148,6 +150,27 @@ fn apply_event(row: &mut Case, event: &CaseEvent, record: &Record) {
             row.phase = CasePhase::Open.into();
             row.times_reopened += 1;
             row.resolution = None;
+        }
+        CaseEvent::PromiseProposed(proposed) => {
+            row.promises.push(promises::proposed(proposed, record, &row.case_id))
+        }
+        CaseEvent::PromiseMade(made) => {
+            promises::change(row, made.promise, |promise| promise.phase = PromisePhase::Pending.into());
+        }
+        CaseEvent::PromiseRefused(refused) => {
+            promises::change(row, refused.promise, |promise| promise.phase = PromisePhase::Refused.into());
+        }
+        CaseEvent::PromiseKept(kept) => {
+            promises::change(row, kept.promise, |promise| promise.phase = PromisePhase::Kept.into());
+        }
+        CaseEvent::PromiseRenegotiated(renegotiated) => {
+            promises::change(row, renegotiated.promise, |promise| {
+                promise.due_at = Some(timestamp(renegotiated.due));
+                promise.times_renegotiated += 1;
+            });
+        }
+        CaseEvent::PromiseBroken(broken) => {
+            promises::change(row, broken.promise, |promise| promise.phase = PromisePhase::Broken.into());
         }
     }
 }

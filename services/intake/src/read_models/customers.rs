@@ -29,9 +29,9 @@ impl ReadModel for Customers {
         row.customer_id = id.to_string();
         row.rev = record.rev;
         for entry in &record.events {
-            match &entry.event {
-                Event::Customer(event) => apply(&mut row, event, record),
-                Event::Case(_) | Event::Import(_) | Event::Policy(_) | Event::Suggestion(_) => {}
+            // A customer's record holds a customer's events.
+            if let Event::Customer(event) = &entry.event {
+                apply(&mut row, event, record);
             }
         }
         rows.put(key, &row);

@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod customers;
+pub(crate) mod promises;
 pub(crate) mod timeline;
 
 use std::sync::Arc;

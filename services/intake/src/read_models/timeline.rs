@@ -78,5 +78,11 @@ fn what(event: &CaseEvent, is_opening: bool) -> Option<What> {
             ReopenedBecause::CustomerWroteAgain => step(None),
             ReopenedBecause::Staff(reason) => step(Some(sealed_text(reason))),
         },
+        // The words stand in the proposal; that it stands is told by nothing else following.
+        CaseEvent::PromiseProposed(proposed) => step(Some(sealed_text(&proposed.text))),
+        CaseEvent::PromiseMade(_) => None,
+        CaseEvent::PromiseRefused(_) | CaseEvent::PromiseBroken(_) => step(None),
+        CaseEvent::PromiseKept(kept) => step(kept.note.as_ref().map(sealed_text)),
+        CaseEvent::PromiseRenegotiated(renegotiated) => step(Some(sealed_text(&renegotiated.reason))),
     }
 }

@@ -70,7 +70,7 @@ async fn with_log(
         MasterKey::generate_file(&master_key_file)?;
     }
     let stop = CancellationToken::new();
-    let running = serve::start_all(dir, &nats.url(), &nats.monitor_url(), stop.clone()).await?;
+    let running = serve::start_all(dir, &nats.url(), &nats.monitor_url(), None, stop.clone()).await?;
     clock.seconds.services_started = clock.lap();
     let endpoints = Endpoints {
         nats: nats.url(),

@@ -1,0 +1,13 @@
+//! What escalation answers from.
+
+pub mod escalations;
+
+use std::sync::Arc;
+
+use seva_api::known::Known;
+use seva_readmodel::model::ReadModel;
+
+/// All of escalation's read models.
+pub fn all() -> Vec<Arc<dyn ReadModel>> {
+    vec![Arc::new(escalations::Escalations), Arc::new(Known)]
+}
