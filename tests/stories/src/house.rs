@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use seva::house::{Durability, Options};
 use seva_domain::service::Service;
+use seva_refunds::provider::PaymentProvider;
 use seva_support::{TestNats, eventually, nats};
 use seva_vault::MasterKey;
 use tempfile::TempDir;
@@ -40,8 +41,13 @@ impl Deref for House {
 }
 
 impl House {
-    /// Starts all services over an empty log, and waits until they serve by the starter policy.
+    /// Starts all services over an empty log, and waits until they serve by the starter policy. Refunds are paid by nobody.
     pub async fn start() -> House {
+        House::paid_by(None).await
+    }
+
+    /// The same, with a payment provider for refunds.
+    pub async fn paid_by(provider: Option<PaymentProvider>) -> House {
         let clock = TestClock::default();
         let nats = nats().await;
         let data = tempfile::tempdir().expect("a temporary folder");
@@ -56,7 +62,7 @@ impl House {
             clock: clock.clock(),
             checks_clock: false,
             replicas: 1,
-            payment_provider: None,
+            payment_provider: provider,
         };
         let services = Services::start(&options).await;
         let house = House { services: Some(services), options, clock, data, nats };
@@ -144,6 +150,11 @@ impl House {
         if let Some(services) = self.services.take() {
             services.stop().await;
         }
+    }
+
+    /// From the next start on, refunds are paid by this provider.
+    pub fn pays_by(&mut self, provider: PaymentProvider) {
+        self.options.payment_provider = Some(provider);
     }
 
     /// Starts the services after [`House::stop_services`].

@@ -4,6 +4,7 @@ mod clock;
 mod house;
 mod log;
 mod program;
+pub mod provider;
 mod refusal;
 pub mod say;
 mod services;

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use seva::house::{self, Options, Running};
+use seva_api::pb::escalation::v1::escalation_service_client::EscalationServiceClient;
 use seva_api::pb::feedback::v1::feedback_service_client::FeedbackServiceClient;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_api::pb::operations::v1::{DigestReadModelsRequest, GetStatusRequest, GetStatusResponse};
 use seva_api::pb::policy::v1::policy_service_client::PolicyServiceClient;
+use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_domain::service::Service;
 use seva_support::eventually;
 use tempfile::TempDir;
@@ -73,6 +75,17 @@ impl Services {
     /// A client of intake with a connection of its own.
     pub fn intake(&self) -> IntakeServiceClient<Client> {
         IntakeServiceClient::new(self.channel(Service::Intake)).max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// A client of escalation with a connection of its own.
+    pub fn escalation(&self) -> EscalationServiceClient<Client> {
+        EscalationServiceClient::new(self.channel(Service::Escalation))
+            .max_decoding_message_size(ANSWER_BYTES_MAX)
+    }
+
+    /// A client of refunds with a connection of its own.
+    pub fn refunds(&self) -> RefundsServiceClient<Client> {
+        RefundsServiceClient::new(self.channel(Service::Refunds)).max_decoding_message_size(ANSWER_BYTES_MAX)
     }
 
     /// A client of feedback with a connection of its own.

@@ -5,7 +5,7 @@ use serde_json::json;
 use seva_refunds::provider::{Instruction, Settlement, Unknown, Unsettled};
 use seva_support::eventually;
 
-use crate::provider::{PATIENCE, Provider, code, instruction, of_charge, reference};
+use seva_stories::provider::{PATIENCE, Provider, code, instruction, of_charge, reference};
 
 #[tokio::test]
 async fn one_instruction_is_paid_once_however_often_it_is_sent() {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::provider::{PATIENCE, Provider, code, instruction, reference};
+use seva_stories::provider::{PATIENCE, Provider, code, instruction, reference};
 
 const SECRET: &str = "a secret between the two";
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use seva_refunds::provider::{Settlement, Unsettled};
 use seva_support::eventually;
 
-use crate::provider::{PATIENCE, Provider, instruction, reference};
+use seva_stories::provider::{PATIENCE, Provider, instruction, reference};
 
 #[tokio::test]
 async fn killed_between_paying_and_answering_it_has_paid_once() {

@@ -3,4 +3,3 @@
 mod answers;
 mod hooks;
 mod kills;
-mod provider;
