@@ -31,6 +31,7 @@ pub const REASONS: &[&str] = &[
     "MESSAGE_TOO_LARGE",
     "NOT_DECIDED",
     "NOT_FOUND",
+    "NOT_IN_IMPORT",
     "NOT_RESOLVED",
     "OUTCOME_UNKNOWN",
     "OVERLOADED",
