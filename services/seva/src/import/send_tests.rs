@@ -105,6 +105,9 @@ impl IntakeService for Forgetful {
         confirm_resolution(ConfirmResolutionRequest) -> ConfirmResolutionResponse;
         reject_resolution(RejectResolutionRequest) -> RejectResolutionResponse;
         reopen_case(ReopenCaseRequest) -> ReopenCaseResponse;
+        make_promise(MakePromiseRequest) -> MakePromiseResponse;
+        keep_promise(KeepPromiseRequest) -> KeepPromiseResponse;
+        renegotiate_promise(RenegotiatePromiseRequest) -> RenegotiatePromiseResponse;
         get_timeline(GetTimelineRequest) -> GetTimelineResponse;
         get_caller_brief(GetCallerBriefRequest) -> GetCallerBriefResponse;
         get_case(GetCaseRequest) -> GetCaseResponse;
