@@ -4,6 +4,8 @@
 //! customer who says nothing for as long as the policy waits has confirmed by silence. A customer who writes again to a case that is
 //! resolved or closed reopens it. What it is about may be corrected until it is closed.
 
+pub mod published;
+
 mod decide;
 mod events;
 mod rules;

@@ -3,6 +3,7 @@
 //! One document, published as a version. A version is never changed; the newest is in force.
 
 pub mod document;
+pub mod published;
 
 mod decide;
 #[cfg(test)]
