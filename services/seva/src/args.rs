@@ -28,6 +28,8 @@ Examples:
 pub(crate) enum Verb {
     /// Play a shop's week through the services, started with a log of their own.
     Demo(DemoArgs),
+    /// Follow the published events, or list their types.
+    Events(crate::events::EventsArgs),
     /// Bring in a file of past interactions.
     Import(crate::import::ImportArgs),
     /// Call any method of a running service, found by reflection.
@@ -47,7 +49,7 @@ pub(crate) enum Verb {
 /// Options of `seva serve`.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Which services; none named: all.
+    /// Which services, `history` among them; none named: all.
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
     /// The NATS server that holds the log.

@@ -12,6 +12,7 @@ use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
+use crate::history;
 use crate::house::{self, Durability, Options, system_clock};
 
 /// The variable that holds the master key where no file does.
@@ -36,20 +37,22 @@ impl Running {
 impl From<house::Running> for Running {
     fn from(house: house::Running) -> Running {
         let services = house.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
-        Running { services: services.collect(), metrics: house.metrics.clone(), house }
+        let history = house.history.iter().map(|url| (history::NAME.to_owned(), url.clone()));
+        Running { services: services.chain(history).collect(), metrics: house.metrics.clone(), house }
     }
 }
 
 /// Runs the services asked for until the process is told to stop.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
-    let services = services(&args.services)?;
+    let (services, history) = parts(&args.services)?;
     let master = match &args.master_key_file {
         Some(file) => MasterKey::from_file(file)?,
         None => MasterKey::from_env(MASTER_KEY)?,
     };
     let options = Options {
         services,
+        history,
         nats_url: args.nats.clone(),
         monitor_url: args.monitor.clone(),
         data: args.data.clone(),
@@ -89,20 +92,24 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn services(names: &[String]) -> anyhow::Result<Vec<Service>> {
+/// The services that these names name, and whether history is one of them.
+fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
+    if names.is_empty() {
+        return Ok((Service::ALL.to_vec(), true));
+    }
     let mut services = Vec::new();
-    for name in names {
+    for name in names.iter().filter(|name| *name != history::NAME) {
         let known = Service::ALL.map(Service::name).join(", ");
-        let service =
-            Service::parse(name).with_context(|| format!("there is no service `{name}`: take {known}"))?;
+        let service = Service::parse(name)
+            .with_context(|| format!("there is no service `{name}`: take {known} or {}", history::NAME))?;
         if !services.contains(&service) {
             services.push(service);
         }
     }
-    Ok(if services.is_empty() { Service::ALL.to_vec() } else { services })
+    Ok((services, names.iter().any(|name| name == history::NAME)))
 }
 
-/// Starts all services on free loopback ports, with the master key that the data folder holds.
+/// Starts all services and history on free loopback ports, with the master key that the data folder holds.
 pub(crate) async fn start_all(
     data_dir: &Path,
     nats_url: &str,
@@ -111,6 +118,7 @@ pub(crate) async fn start_all(
 ) -> anyhow::Result<Running> {
     let options = Options {
         services: Service::ALL.to_vec(),
+        history: true,
         nats_url: nats_url.to_owned(),
         monitor_url: monitor_url.to_owned(),
         data: data_dir.join("databases"),

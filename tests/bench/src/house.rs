@@ -206,6 +206,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
     let master_key_file = folder.join("master.key");
     let options = Options {
         services: Service::ALL.to_vec(),
+        history: false,
         nats_url: nats.clone(),
         monitor_url: monitor.clone(),
         data: folder.join("databases"),

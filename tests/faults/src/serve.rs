@@ -45,6 +45,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     });
     let options = Options {
         services: vec![Service::parse(&args.service).context("there is no such service")?],
+        history: false,
         nats_url: args.nats,
         monitor_url: args.monitor,
         data: args.data,

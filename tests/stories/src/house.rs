@@ -47,6 +47,7 @@ impl House {
         let data = tempfile::tempdir().expect("a temporary folder");
         let options = Options {
             services: Service::ALL.to_vec(),
+            history: false,
             nats_url: nats.url(),
             monitor_url: nats.monitor_url(),
             data: data.path().to_owned(),
