@@ -238,7 +238,7 @@ impl Received {
 impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let attribute = |name| self.attribute(name).unwrap_or("-");
-        write!(f, "{}  {}  {}  {}", attribute("time"), attribute("type"), attribute("subject"), self.data)
+        write!(f, "{} {} {} {}", attribute("time"), attribute("type"), attribute("subject"), self.data)
     }
 }
 
