@@ -8,6 +8,7 @@ use seva_api::pb::operations::v1::{
     RebuildReadModelRequest, RebuildReadModelResponse,
 };
 use seva_api::status::Error;
+use seva_domain::values::At;
 use tonic::{Request, Response};
 
 use crate::relay::{Phase, Relay};
@@ -48,7 +49,7 @@ impl Operations {
             name: STREAM.to_owned(),
             sequence: progress.relayed,
             lag_messages: end.saturating_sub(progress.relayed),
-            lag_seconds: (followed.stamp.0 - progress.stamp.0).max(0) as f64 / 1e6,
+            lag_seconds: seconds_between(progress.stamp, followed.stamp),
             stopped: if state == "STOPPED" { reason.clone() } else { String::new() },
         };
         GetStatusResponse {
@@ -64,6 +65,11 @@ impl Operations {
             ..GetStatusResponse::default()
         }
     }
+}
+
+/// Nothing, where nothing has been published by this process yet.
+fn seconds_between(from: At, to: At) -> f64 {
+    if from.0 == 0 { 0.0 } else { (to.0 - from.0).max(0) as f64 / 1e6 }
 }
 
 #[tonic::async_trait]

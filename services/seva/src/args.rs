@@ -64,7 +64,7 @@ pub(crate) struct ServeArgs {
     /// Where to listen, on loopback only; with several services, the first one's port, 0 for free ones.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub(crate) listen: SocketAddr,
-    /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself.
+    /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself. `history` needs none.
     #[arg(long, value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
     /// What the log's server must promise before a write counts.

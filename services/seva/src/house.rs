@@ -85,7 +85,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The address of the first service; further ones take the ports after it, or free ones where it is 0.
     pub listen: SocketAddr,
-    pub master: MasterKey,
+    /// What the keys of persons are wrapped with; history does without.
+    pub master: Option<MasterKey>,
     pub durability: Durability,
     pub clock: Clock,
     /// Whether a clock that is off the log's stops the writers.
@@ -246,7 +247,8 @@ impl Part<'_> {
         let Part { service, listen, options, counters, stop, own } = self;
         let client = options.connect(service.name()).await?;
         let log = JetStreamLog::open(client.clone(), options.replicas).await?;
-        let vault = Vault::connect(async_nats::jetstream::new(client), options.master.clone()).await?;
+        let master = options.master.clone().context("a service needs the master key")?;
+        let vault = Vault::connect(async_nats::jetstream::new(client), master).await?;
         let config = Config {
             service,
             log: Log::JetStream(log),

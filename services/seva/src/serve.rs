@@ -47,8 +47,10 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
     let (services, history) = parts(&args.services)?;
     let master = match &args.master_key_file {
-        Some(file) => MasterKey::from_file(file)?,
-        None => MasterKey::from_env(MASTER_KEY)?,
+        // What seals and opens nothing should not be given the key.
+        _ if services.is_empty() => None,
+        Some(file) => Some(MasterKey::from_file(file)?),
+        None => Some(MasterKey::from_env(MASTER_KEY)?),
     };
     let options = Options {
         services,
@@ -71,11 +73,14 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         nats: args.nats,
         monitor: args.monitor,
         metrics: Some(running.metrics.clone()),
-        master_key_file: args.master_key_file.unwrap_or_default(),
+        master_key_file: args.master_key_file.clone().unwrap_or_default(),
         services: running.services.clone(),
     };
     // Processes of other services may share the folder: what they wrote there stays.
     if let Ok(others) = Endpoints::read(&args.data) {
+        if args.master_key_file.is_none() {
+            endpoints.master_key_file = others.master_key_file;
+        }
         for (service, url) in others.services {
             endpoints.services.entry(service).or_insert(url);
         }
@@ -123,7 +128,7 @@ pub(crate) async fn start_all(
         monitor_url: monitor_url.to_owned(),
         data: data_dir.join("databases"),
         listen: ([127, 0, 0, 1], 0).into(),
-        master: MasterKey::from_file(data_dir.join("master.key"))?,
+        master: Some(MasterKey::from_file(data_dir.join("master.key"))?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,

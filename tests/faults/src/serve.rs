@@ -50,7 +50,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         monitor_url: args.monitor,
         data: args.data,
         listen: args.listen,
-        master: MasterKey::from_file(&args.master_key_file)?,
+        master: Some(MasterKey::from_file(&args.master_key_file)?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,

@@ -52,7 +52,7 @@ impl House {
             monitor_url: nats.monitor_url(),
             data: data.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
-            master: MasterKey::from_bytes(MASTER),
+            master: Some(MasterKey::from_bytes(MASTER)),
             durability: Durability::Always,
             clock: clock.clock(),
             checks_clock: false,

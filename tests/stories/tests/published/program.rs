@@ -31,7 +31,7 @@ impl Served {
         let (nats, monitor) = (house.nats().url(), house.nats().monitor_url());
         let mut command = Command::new(program());
         command.args(["serve", "history", "--nats", &nats, "--monitor", &monitor, "--data"]).arg(data);
-        command.env("SEVA_MASTER_KEY", "5a".repeat(32)).stdin(Stdio::null()).stdout(Stdio::null());
+        command.env_remove("SEVA_MASTER_KEY").stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.kill_on_drop(true).spawn().unwrap();
         let endpoints = eventually("history listens", PATIENCE, async || Endpoints::read(data).ok()).await;
         Served { child, endpoints }
