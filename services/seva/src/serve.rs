@@ -136,3 +136,26 @@ pub(crate) async fn start_all(
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> anyhow::Result<(Vec<Service>, bool)> {
+        parts(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_named_is_everything_and_history_is_a_name_like_the_others() {
+        assert_eq!(named(&[]).unwrap(), (Service::ALL.to_vec(), true));
+        assert_eq!(named(&["history"]).unwrap(), (Vec::new(), true));
+        assert_eq!(named(&["intake", "intake"]).unwrap(), (vec![Service::Intake], false));
+        assert_eq!(named(&["history", "policy"]).unwrap(), (vec![Service::Policy], true));
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = named(&["parrots"]).unwrap_err().to_string();
+        assert!(error.contains("policy or history"), "{error}");
+    }
+}

@@ -12,7 +12,7 @@ use seva_stories::say::interaction;
 use tokio::task::JoinHandle;
 
 /// No test wants more rows than these.
-const ROWS_MAX: u64 = 100_000;
+const ROWS_MAX: u64 = 10_000_000;
 
 /// Imports so many rows, and waits until all that follows from them is recorded.
 pub(crate) async fn import(house: &House, rows: u64) {
