@@ -28,6 +28,8 @@ Examples:
 pub(crate) enum Verb {
     /// Play a shop's week through the services, started with a log of their own.
     Demo(DemoArgs),
+    /// Follow the published events, or list their types.
+    Events(crate::events::EventsArgs),
     /// Bring in a file of past interactions.
     Import(crate::import::ImportArgs),
     /// Call any method of a running service, found by reflection.
@@ -49,7 +51,7 @@ pub(crate) enum Verb {
 /// Options of `seva serve`.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Which services; none named: all.
+    /// Which services, `history` among them; none named: all.
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
     /// The NATS server that holds the log.
@@ -64,7 +66,7 @@ pub(crate) struct ServeArgs {
     /// Where to listen, on loopback only; with several services, the first one's port, 0 for free ones.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub(crate) listen: SocketAddr,
-    /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself.
+    /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself. `history` needs none.
     #[arg(long, value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
     /// What the log's server must promise before a write counts.

@@ -6,8 +6,10 @@ mod args;
 mod call;
 mod connect;
 mod demo;
+mod events;
 mod failure;
 pub mod health;
+mod history;
 pub mod house;
 mod identity;
 mod import;
@@ -62,6 +64,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Call(args) => call::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
+        Verb::Events(args) => events::run(args).await,
         Verb::Import(args) => import::run(args).await,
         Verb::Inbox(args) => inbox::run(args).await,
         Verb::SandboxProvider(args) => sandbox::run(args).await,

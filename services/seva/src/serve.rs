@@ -13,6 +13,7 @@ use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
+use crate::history;
 use crate::house::{self, Durability, Options, system_clock};
 
 /// The variable that holds the master key where no file does.
@@ -37,20 +38,24 @@ impl Running {
 impl From<house::Running> for Running {
     fn from(house: house::Running) -> Running {
         let services = house.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
-        Running { services: services.collect(), metrics: house.metrics.clone(), house }
+        let history = house.history.iter().map(|url| (history::NAME.to_owned(), url.clone()));
+        Running { services: services.chain(history).collect(), metrics: house.metrics.clone(), house }
     }
 }
 
 /// Runs the services asked for until the process is told to stop.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
-    let services = services(&args.services)?;
+    let (services, history) = parts(&args.services)?;
     let master = match &args.master_key_file {
-        Some(file) => MasterKey::from_file(file)?,
-        None => MasterKey::from_env(MASTER_KEY)?,
+        // What seals and opens nothing should not be given the key.
+        _ if services.is_empty() => None,
+        Some(file) => Some(MasterKey::from_file(file)?),
+        None => Some(MasterKey::from_env(MASTER_KEY)?),
     };
     let options = Options {
         services,
+        history,
         nats_url: args.nats.clone(),
         monitor_url: args.monitor.clone(),
         data: args.data.clone(),
@@ -70,11 +75,14 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         nats: args.nats,
         monitor: args.monitor,
         metrics: Some(running.metrics.clone()),
-        master_key_file: args.master_key_file.unwrap_or_default(),
+        master_key_file: args.master_key_file.clone().unwrap_or_default(),
         services: running.services.clone(),
     };
     // Processes of other services may share the folder: what they wrote there stays.
     if let Ok(others) = Endpoints::read(&args.data) {
+        if args.master_key_file.is_none() {
+            endpoints.master_key_file = others.master_key_file;
+        }
         for (service, url) in others.services {
             endpoints.services.entry(service).or_insert(url);
         }
@@ -91,20 +99,24 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn services(names: &[String]) -> anyhow::Result<Vec<Service>> {
+/// The services that these names name, and whether history is one of them.
+fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
+    if names.is_empty() {
+        return Ok((Service::ALL.to_vec(), true));
+    }
     let mut services = Vec::new();
-    for name in names {
+    for name in names.iter().filter(|name| *name != history::NAME) {
         let known = Service::ALL.map(Service::name).join(", ");
-        let service =
-            Service::parse(name).with_context(|| format!("there is no service `{name}`: take {known}"))?;
+        let service = Service::parse(name)
+            .with_context(|| format!("there is no service `{name}`: take {known} or {}", history::NAME))?;
         if !services.contains(&service) {
             services.push(service);
         }
     }
-    Ok(if services.is_empty() { Service::ALL.to_vec() } else { services })
+    Ok((services, names.iter().any(|name| name == history::NAME)))
 }
 
-/// Starts all services on free loopback ports, with the master key that the data folder holds.
+/// Starts all services and history on free loopback ports, with the master key that the data folder holds.
 pub(crate) async fn start_all(
     data_dir: &Path,
     nats_url: &str,
@@ -114,11 +126,12 @@ pub(crate) async fn start_all(
 ) -> anyhow::Result<Running> {
     let options = Options {
         services: Service::ALL.to_vec(),
+        history: true,
         nats_url: nats_url.to_owned(),
         monitor_url: monitor_url.to_owned(),
         data: data_dir.join("databases"),
         listen: ([127, 0, 0, 1], 0).into(),
-        master: MasterKey::from_file(data_dir.join("master.key"))?,
+        master: Some(MasterKey::from_file(data_dir.join("master.key"))?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,
@@ -126,4 +139,27 @@ pub(crate) async fn start_all(
         payment_provider: payment_provider.map(PaymentProvider::new).transpose()?,
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> anyhow::Result<(Vec<Service>, bool)> {
+        parts(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_named_is_everything_and_history_is_a_name_like_the_others() {
+        assert_eq!(named(&[]).unwrap(), (Service::ALL.to_vec(), true));
+        assert_eq!(named(&["history"]).unwrap(), (Vec::new(), true));
+        assert_eq!(named(&["intake", "intake"]).unwrap(), (vec![Service::Intake], false));
+        assert_eq!(named(&["history", "policy"]).unwrap(), (vec![Service::Policy], true));
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = named(&["parrots"]).unwrap_err().to_string();
+        assert!(error.contains("policy or history"), "{error}");
+    }
 }

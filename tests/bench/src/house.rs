@@ -206,11 +206,12 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
     let master_key_file = folder.join("master.key");
     let options = Options {
         services: Service::ALL.to_vec(),
+        history: false,
         nats_url: nats.clone(),
         monitor_url: monitor.clone(),
         data: folder.join("databases"),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        master: MasterKey::from_file(&master_key_file)?,
+        master: Some(MasterKey::from_file(&master_key_file)?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,

@@ -53,11 +53,12 @@ impl House {
         let data = tempfile::tempdir().expect("a temporary folder");
         let options = Options {
             services: Service::ALL.to_vec(),
+            history: false,
             nats_url: nats.url(),
             monitor_url: nats.monitor_url(),
             data: data.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
-            master: MasterKey::from_bytes(MASTER),
+            master: Some(MasterKey::from_bytes(MASTER)),
             durability: Durability::Always,
             clock: clock.clock(),
             checks_clock: false,
