@@ -223,7 +223,8 @@ impl Part<'_> {
             .await
             .with_context(|| format!("no connection to {}", options.nats_url))?;
         let log = JetStreamLog::open(client.clone(), options.replicas).await?;
-        let vault = Vault::connect(async_nats::jetstream::new(client), options.master.clone()).await?;
+        let context = async_nats::jetstream::new(client);
+        let vault = Vault::connect(context, options.replicas, options.master.clone()).await?;
         let config = Config {
             service,
             log: Log::JetStream(log),
