@@ -62,6 +62,9 @@ pub(crate) struct ServeArgs {
     /// Where to listen, on loopback only; with several services, the first one's port, 0 for free ones.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub(crate) listen: SocketAddr,
+    /// The port of the metrics page, on loopback; 0 for a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) metrics_port: u16,
     /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself.
     #[arg(long, value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
@@ -71,6 +74,9 @@ pub(crate) struct ServeArgs {
     /// How many servers of a cluster keep each message, where the log's streams are made by this start.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) replicas: usize,
+    /// End when standard input does: for whoever starts this process as a part of another.
+    #[arg(long)]
+    pub(crate) with_parent: bool,
 }
 
 /// What the log's server must promise.
@@ -94,6 +100,9 @@ pub(crate) struct DemoArgs {
     /// Print the summary as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Run each service as a process of its own.
+    #[arg(long)]
+    pub(crate) separate: bool,
 }
 
 /// Which running Seva is asked, and by whom.
@@ -141,9 +150,15 @@ pub(crate) struct InboxArgs {
 /// Options of `seva status`.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
+    /// Which services; none named: all that run.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    /// End with exit code 6 unless every one of them takes commands.
+    #[arg(long)]
+    pub(crate) ready: bool,
     #[command(flatten)]
     pub(crate) target: Target,
 }

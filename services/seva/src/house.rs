@@ -88,8 +88,10 @@ pub struct Options {
     pub clock: Clock,
     /// Whether a clock that is off the log's stops the writers.
     pub checks_clock: bool,
-    /// How many replicas the log's stream is made with.
+    /// How many replicas the streams of log and keys are made with.
     pub replicas: usize,
+    /// The port of the metrics page; 0 for a free one.
+    pub metrics_port: u16,
 }
 
 /// The machine's clock.
@@ -175,7 +177,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         running.engines.push(engine);
         running.servers.push(server);
     }
-    let page = page.bind(0).await?;
+    let page = page.bind(options.metrics_port).await?;
     running.metrics = page.url();
     let until = stop_engines.clone();
     tokio::spawn(async move {

@@ -12,6 +12,7 @@ use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
+use crate::demo::{DATABASES, MASTER_KEY_FILE};
 use crate::house::{self, Durability, Options, system_clock};
 
 /// The variable that holds the master key where no file does.
@@ -21,12 +22,16 @@ const MASTER_KEY: &str = "SEVA_MASTER_KEY";
 pub(crate) struct Running {
     /// Where each answers: service to `http://127.0.0.1:port`.
     pub(crate) services: BTreeMap<String, String>,
-    /// Where the metrics are.
-    pub(crate) metrics: String,
+    metrics: String,
     house: house::Running,
 }
 
 impl Running {
+    /// Each service's metrics page by the service's name: they share one.
+    pub(crate) fn metrics(&self) -> BTreeMap<String, String> {
+        self.services.keys().map(|service| (service.clone(), self.metrics.clone())).collect()
+    }
+
     /// Waits until every service has stopped.
     pub(crate) async fn stopped(self) -> anyhow::Result<()> {
         self.house.stopped().await
@@ -43,6 +48,9 @@ impl From<house::Running> for Running {
 /// Runs the services asked for until the process is told to stop.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
+    if args.with_parent {
+        shutdown.with_parent();
+    }
     let services = services(&args.services)?;
     let master = match &args.master_key_file {
         Some(file) => MasterKey::from_file(file)?,
@@ -62,22 +70,17 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         clock: system_clock(),
         checks_clock: true,
         replicas: args.replicas,
+        metrics_port: args.metrics_port,
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
-    let mut endpoints = Endpoints {
+    let endpoints = Endpoints {
         nats: args.nats,
         monitor: args.monitor,
-        metrics: Some(running.metrics.clone()),
         master_key_file: args.master_key_file.unwrap_or_default(),
+        metrics: running.metrics(),
         services: running.services.clone(),
     };
-    // Processes of other services may share the folder: what they wrote there stays.
-    if let Ok(others) = Endpoints::read(&args.data) {
-        for (service, url) in others.services {
-            endpoints.services.entry(service).or_insert(url);
-        }
-    }
-    endpoints.write(&args.data)?;
+    endpoints.join(&args.data)?;
     let token = shutdown.token();
     let stopped = running.stopped();
     tokio::pin!(stopped);
@@ -89,7 +92,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn services(names: &[String]) -> anyhow::Result<Vec<Service>> {
+/// The services that these names name, each once; all if there is no name.
+pub(crate) fn services(names: &[String]) -> anyhow::Result<Vec<Service>> {
     let mut services = Vec::new();
     for name in names {
         let known = Service::ALL.map(Service::name).join(", ");
@@ -113,13 +117,14 @@ pub(crate) async fn start_all(
         services: Service::ALL.to_vec(),
         nats_url: nats_url.to_owned(),
         monitor_url: monitor_url.to_owned(),
-        data: data_dir.join("databases"),
+        data: data_dir.join(DATABASES),
         listen: ([127, 0, 0, 1], 0).into(),
-        master: MasterKey::from_file(data_dir.join("master.key"))?,
+        master: MasterKey::from_file(data_dir.join(MASTER_KEY_FILE))?,
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
+        metrics_port: 0,
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }

@@ -54,6 +54,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
+        metrics_port: 0,
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }
