@@ -96,10 +96,12 @@ pub struct Options {
     pub clock: Clock,
     /// Whether a clock that is off the log's stops the writers.
     pub checks_clock: bool,
-    /// How many replicas the log's stream is made with.
+    /// How many replicas the streams of log and keys are made with.
     pub replicas: usize,
     /// Who pays refunds; without one, what is approved waits, and is tried again and again.
     pub payment_provider: Option<PaymentProvider>,
+    /// The port of the metrics page; 0 for a free one.
+    pub metrics_port: u16,
 }
 
 impl Options {
@@ -217,7 +219,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         running.engines.push(relay);
         running.servers.push(server);
     }
-    let page = page.bind(0).await?;
+    let page = page.bind(options.metrics_port).await?;
     running.metrics = page.url();
     let until = stop_engines.clone();
     tokio::spawn(async move {
@@ -267,7 +269,8 @@ impl Part<'_> {
         let client = options.connect(service.name()).await?;
         let log = JetStreamLog::open(client.clone(), options.replicas).await?;
         let master = options.master.clone().context("a service needs the master key")?;
-        let vault = Vault::connect(async_nats::jetstream::new(client), master).await?;
+        let context = async_nats::jetstream::new(client);
+        let vault = Vault::connect(context, options.replicas, master).await?;
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
         let config = Config {

@@ -48,6 +48,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says what is wrong with a command line, the program's name first; carries out nothing.
+pub fn check<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    match Cli::try_parse_from(words) {
+        // Help was asked for, and would have been printed.
+        Err(error) if !error.use_stderr() => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(Cli { verb: Verb::Serve(args) }) => {
+            serve::parts(&args.services).map(drop).map_err(|error| error.to_string())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Sets up logging and carries out the verb.
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     // Verbs that people watch talk to them themselves: they log only when asked to.

@@ -13,6 +13,7 @@ use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
+use crate::demo::{DATABASES, MASTER_KEY_FILE};
 use crate::history;
 use crate::house::{self, Durability, Options, system_clock};
 
@@ -23,12 +24,16 @@ const MASTER_KEY: &str = "SEVA_MASTER_KEY";
 pub(crate) struct Running {
     /// Where each answers: service to `http://127.0.0.1:port`.
     pub(crate) services: BTreeMap<String, String>,
-    /// Where the metrics are.
-    pub(crate) metrics: String,
+    metrics: String,
     house: house::Running,
 }
 
 impl Running {
+    /// Each service's metrics page by the service's name: they share one.
+    pub(crate) fn metrics(&self) -> BTreeMap<String, String> {
+        self.services.keys().map(|service| (service.clone(), self.metrics.clone())).collect()
+    }
+
     /// Waits until every service has stopped.
     pub(crate) async fn stopped(self) -> anyhow::Result<()> {
         self.house.stopped().await
@@ -46,6 +51,9 @@ impl From<house::Running> for Running {
 /// Runs the services asked for until the process is told to stop.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
+    if args.with_parent {
+        shutdown.with_parent();
+    }
     let (services, history) = parts(&args.services)?;
     let master = match &args.master_key_file {
         // What seals and opens nothing should not be given the key.
@@ -69,25 +77,17 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         checks_clock: true,
         replicas: args.replicas,
         payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
+        metrics_port: args.metrics_port,
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
-    let mut endpoints = Endpoints {
+    let endpoints = Endpoints {
         nats: args.nats,
         monitor: args.monitor,
-        metrics: Some(running.metrics.clone()),
-        master_key_file: args.master_key_file.clone().unwrap_or_default(),
+        master_key_file: args.master_key_file.unwrap_or_default(),
+        metrics: running.metrics(),
         services: running.services.clone(),
     };
-    // Processes of other services may share the folder: what they wrote there stays.
-    if let Ok(others) = Endpoints::read(&args.data) {
-        if args.master_key_file.is_none() {
-            endpoints.master_key_file = others.master_key_file;
-        }
-        for (service, url) in others.services {
-            endpoints.services.entry(service).or_insert(url);
-        }
-    }
-    endpoints.write(&args.data)?;
+    endpoints.join(&args.data)?;
     let token = shutdown.token();
     let stopped = running.stopped();
     tokio::pin!(stopped);
@@ -99,8 +99,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The services that these names name, and whether history is one of them.
-fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
+/// The services that these names name, each once, and whether history is one of them; all if there is no name.
+pub(crate) fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
     if names.is_empty() {
         return Ok((Service::ALL.to_vec(), true));
     }
@@ -121,7 +121,7 @@ pub(crate) async fn start_all(
     data_dir: &Path,
     nats_url: &str,
     monitor_url: &str,
-    payment_provider: Option<&str>,
+    payment_provider: &str,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
     let options = Options {
@@ -129,14 +129,15 @@ pub(crate) async fn start_all(
         history: true,
         nats_url: nats_url.to_owned(),
         monitor_url: monitor_url.to_owned(),
-        data: data_dir.join("databases"),
+        data: data_dir.join(DATABASES),
         listen: ([127, 0, 0, 1], 0).into(),
-        master: Some(MasterKey::from_file(data_dir.join("master.key"))?),
+        master: Some(MasterKey::from_file(data_dir.join(MASTER_KEY_FILE))?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
-        payment_provider: payment_provider.map(PaymentProvider::new).transpose()?,
+        payment_provider: Some(PaymentProvider::new(payment_provider)?),
+        metrics_port: 0,
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }

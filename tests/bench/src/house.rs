@@ -217,16 +217,13 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         checks_clock: true,
         replicas: 1,
         payment_provider: None,
+        metrics_port: 0,
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
-    let endpoints = Endpoints {
-        nats,
-        monitor,
-        metrics: Some(running.metrics.clone()),
-        master_key_file,
-        services: services.collect(),
-    };
+    let pages = running.services.keys().map(|service| (service.name().to_owned(), running.metrics.clone()));
+    let endpoints =
+        Endpoints { nats, monitor, master_key_file, metrics: pages.collect(), services: services.collect() };
     endpoints.write(&folder)?;
     tokio::select! {
         over = running.stopped() => over,

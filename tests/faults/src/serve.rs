@@ -56,6 +56,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         checks_clock: true,
         replicas: 1,
         payment_provider: None,
+        metrics_port: 0,
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }

@@ -20,7 +20,7 @@ use crate::services::Services;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The master key of every test's house.
-pub(crate) const MASTER: [u8; 32] = [7; 32];
+pub const MASTER: [u8; 32] = [7; 32];
 
 /// A house. It can be used like the [`Services`] it runs.
 pub struct House {
@@ -64,6 +64,7 @@ impl House {
             checks_clock: false,
             replicas: 1,
             payment_provider: provider,
+            metrics_port: 0,
         };
         let services = Services::start(&options).await;
         let house = House { services: Some(services), options, clock, data, nats };
