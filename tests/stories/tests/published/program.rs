@@ -82,7 +82,7 @@ async fn history_is_a_process_of_its_own_that_says_how_far_it_is_and_drains() {
     assert_eq!(status.service, "history");
     let stream = &status.read_models[0];
     assert_eq!((stream.name.as_str(), stream.sequence, stream.lag_messages), ("SEVA_EVENTS", end, 0));
-    let metrics = metrics(served.endpoints.metrics.as_deref().unwrap()).await;
+    let metrics = metrics(&served.endpoints.metrics["history"]).await;
     let relayed = format!("seva_relayed_sequence{{service=\"history\"}} {end}");
     assert!(metrics.contains(&relayed), "{relayed} is not in {metrics}");
     assert!(metrics.contains("seva_relay_lag_messages{service=\"history\"} 0"), "{metrics}");
