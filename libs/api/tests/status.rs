@@ -120,3 +120,11 @@ fn a_response_that_is_only_a_status_gets_its_details() {
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(status.get_error_details().error_info().unwrap().reason, "UNIMPLEMENTED");
 }
+
+#[test]
+fn every_reason_of_the_business_rules_is_one_that_callers_are_told_of() {
+    let of_the_rules = include_str!("../../domain/contracts/reasons.txt");
+    for reason in of_the_rules.lines() {
+        assert!(REASONS.contains(&reason), "{reason}");
+    }
+}

@@ -53,6 +53,15 @@ impl Home {
         Ok(Home { endpoints, actor: actor.to_owned() })
     }
 
+    /// Looks at these services only, each of which has to be there; at all if none is named.
+    pub(crate) fn narrow(&mut self, names: &[String]) -> anyhow::Result<()> {
+        for name in names {
+            self.endpoints.service(name)?;
+        }
+        self.endpoints.services.retain(|name, _| names.is_empty() || names.contains(name));
+        Ok(())
+    }
+
     /// A client of the intake service.
     pub(crate) fn intake(&self) -> anyhow::Result<IntakeServiceClient<Channel>> {
         Ok(IntakeServiceClient::new(self.channel("intake")?).max_decoding_message_size(ANSWER_BYTES_MAX))

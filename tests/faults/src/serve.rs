@@ -45,16 +45,18 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     });
     let options = Options {
         services: vec![Service::parse(&args.service).context("there is no such service")?],
+        history: false,
         nats_url: args.nats,
         monitor_url: args.monitor,
         data: args.data,
         listen: args.listen,
-        master: MasterKey::from_file(&args.master_key_file)?,
+        master: Some(MasterKey::from_file(&args.master_key_file)?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
         payment_provider: None,
+        metrics_port: 0,
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }

@@ -124,6 +124,7 @@ pub(crate) fn commands(summary: &Summary, printed: &Printed<'_>) -> Vec<String> 
             commands.push(format!("{program} call feedback/GetSuggestion{at} \\\n  '{json}'"));
         }
     }
+    commands.push(format!("{program} events tail --from-start --filter \"suggestion.>\"{at}"));
     let json = "'{\"request_id\": \"try-1\", \"channel\": \"CHANNEL_CHAT\", \"direction\": \"DIRECTION_INBOUND\",\n    \
                 \"kind\": \"CASE_KIND_SUGGESTION\", \"text\": \"Please deliver on Sundays too.\"}'";
     commands.push(format!("{program} call intake/LogInteraction{at} \\\n  {json}"));

@@ -68,7 +68,13 @@ impl Stands {
                 case::Event::Linked(_)
                 | case::Event::InteractionLogged(_)
                 | case::Event::Reclassified(_)
-                | case::Event::ConfirmationAwaited(_) => self,
+                | case::Event::ConfirmationAwaited(_)
+                | case::Event::PromiseProposed(_)
+                | case::Event::PromiseMade(_)
+                | case::Event::PromiseRefused(_)
+                | case::Event::PromiseKept(_)
+                | case::Event::PromiseRenegotiated(_)
+                | case::Event::PromiseBroken(_) => self,
             },
             Event::Suggestion(event) => match event {
                 suggestion::Event::Captured(_) => Stands::InTriage,
@@ -77,7 +83,11 @@ impl Stands {
                 suggestion::Event::Adopted(_) | suggestion::Event::Declined(_) => Stands::Decided,
                 suggestion::Event::Acknowledged(_) | suggestion::Event::OutcomeReported(_) => self,
             },
-            Event::Customer(_) | Event::Import(_) | Event::Policy(_) => self,
+            Event::Charge(_)
+            | Event::Customer(_)
+            | Event::Escalation(_)
+            | Event::Import(_)
+            | Event::Policy(_) => self,
         }
     }
 }
@@ -146,6 +156,8 @@ impl Facts {
                     }
                 }
                 Event::Case(_)
+                | Event::Charge(_)
+                | Event::Escalation(_)
                 | Event::Suggestion(_)
                 | Event::Customer(_)
                 | Event::Import(_)

@@ -147,7 +147,9 @@ fn is_named(id: &str, records: &[&Standing]) -> bool {
         let mut logged = events.filter_map(|entry| match &entry.event {
             Event::Case(case::Event::InteractionLogged(logged)) => Some(logged),
             Event::Case(_)
+            | Event::Charge(_)
             | Event::Customer(_)
+            | Event::Escalation(_)
             | Event::Import(_)
             | Event::Policy(_)
             | Event::Suggestion(_) => None,

@@ -14,6 +14,9 @@ use seva_api::pb::intake::v1::{LogInteractionRequest, LogInteractionResponse};
 use seva_stories::House;
 use seva_stories::say::interaction;
 
+/// How long anything may take to happen by itself.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
