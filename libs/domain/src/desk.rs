@@ -34,7 +34,7 @@ pub struct Submission {
 /// What a request came to, where it has a plan and was not refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Handled {
-    /// Records were made; the first of them is the request's own.
+    /// Records were made: the request's own, what was due to their nouns before, and what follows.
     Recorded,
     /// It is so already. The noun asked about stands at this rev.
     AlreadySo { rev: u64 },

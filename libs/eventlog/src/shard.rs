@@ -11,7 +11,7 @@ use seva_domain::noun::{Noun, Rejection, State, Unreadable};
 use seva_domain::plan::NoPlan;
 use seva_domain::policy::Policy;
 use seva_domain::record::Record;
-use seva_domain::rows::{self, Delta, Due, Held, Value, View};
+use seva_domain::rows::{self, Delta, Due, Held, Lookup, Value, View};
 use seva_domain::service::Service;
 use seva_domain::values::At;
 
@@ -495,8 +495,10 @@ impl Shard {
         if delta.contains_key(&rows::Key::Noun(Noun::Policy)) {
             self.policy = None;
         }
-        // Due times order first among keys.
-        if delta.keys().next().is_some_and(|key| matches!(key, rows::Key::Due(_))) {
+        // Due times order first among keys, and behind them the imports whose clocks run.
+        let changes_due =
+            |key| matches!(key, &rows::Key::Due(_) | &rows::Key::Lookup(Lookup::ClosedImports, _));
+        if delta.keys().next().is_some_and(changes_due) {
             self.next_due = None;
         }
     }
