@@ -132,7 +132,7 @@ impl Call {
         })
     }
 
-    /// What it names beside that: what was sent of it before must be answered first.
+    /// What else it bears on: what was sent of that before must be answered first.
     pub(crate) fn names(&self) -> Option<About> {
         match self {
             Call::AcceptEscalation { thread, .. }
@@ -141,11 +141,14 @@ impl Call {
             Call::RegisterCharge { customer, .. } => {
                 (!customer.is_empty()).then(|| About::Customer(customer.clone()))
             }
-            Call::ConfirmResolution { .. }
-            | Call::LogInteraction(_)
-            | Call::RecordRefund { .. }
-            | Call::RegisterCustomer { .. }
-            | Call::ResolveCase { .. } => None,
+            // With a case's time its silence may close it, which ends its escalation: what happened to that before should find it.
+            Call::ConfirmResolution { thread, .. } | Call::ResolveCase { thread, .. } => {
+                Some(About::Escalation(thread.clone()))
+            }
+            Call::LogInteraction(request) => {
+                (!request.thread.is_empty()).then(|| About::Escalation(request.thread.clone()))
+            }
+            Call::RecordRefund { .. } | Call::RegisterCustomer { .. } => None,
         }
     }
 
