@@ -27,6 +27,8 @@ mod cast;
 #[cfg(test)]
 mod desk_tests;
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod properties;
