@@ -1,7 +1,9 @@
 //! `seva demo`: a log and all services of its own, a shop's week played through them, and what came of it.
 
+mod amends;
 mod finding;
 mod kept;
+mod made_good;
 mod play;
 mod print;
 mod provider;
@@ -151,6 +153,8 @@ async fn show(args: &DemoArgs, dir: &Path, endpoints: Endpoints, mut clock: Cloc
 
     output::say(&format!("3/6 Playing a week of {} steps through the services", week.steps.len()));
     let played = play::play(&home, &week, &mut kept).await?;
+    output::say("    and, of a charge that was too much, what became of it");
+    let amends = amends::play(&home, &kept).await?;
     clock.seconds.played = clock.lap();
 
     output::say("4/6 Waiting until every service has read, reacted to and folded it");
@@ -158,7 +162,7 @@ async fn show(args: &DemoArgs, dir: &Path, endpoints: Endpoints, mut clock: Cloc
     clock.seconds.settled = clock.lap();
 
     output::say("5/6 Reading it back");
-    let mut summary = summary::read_back(&home, &played, &settled).await?;
+    let mut summary = summary::read_back(&home, &played, &amends, &settled).await?;
     clock.seconds.read_back = clock.lap();
     summary.seconds = clock.total();
     summary.data = dir.display().to_string();

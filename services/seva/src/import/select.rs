@@ -87,10 +87,13 @@ pub(crate) fn select(
     Ok(selected)
 }
 
+/// What only the first row of its kind becomes: which shape, and what names it.
+type Once = (usize, Vec<String>);
+
 impl Selected {
     /// Names the rows, makes them ready, and puts them in order.
     fn take(&mut self, rows: Vec<Row>, shapes: &[Shape], mut keys: Keys, order: Order, now: Timestamp) {
-        let mut ready: Vec<(Ready, Option<(usize, Vec<String>)>)> = Vec::with_capacity(rows.len());
+        let mut ready: Vec<(Ready, Option<Once>)> = Vec::with_capacity(rows.len());
         for row in rows {
             let key = match keys.of(&row) {
                 Named::New(key) => key,
