@@ -161,6 +161,6 @@ mod tests {
     #[test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = named(&["parrots"]).unwrap_err().to_string();
-        assert!(error.contains("policy or history"), "{error}");
+        assert!(error.contains("refunds or history"), "{error}");
     }
 }
