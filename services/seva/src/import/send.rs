@@ -122,14 +122,18 @@ async fn services(target: &Target, import_key: &str, rows: &[Ready]) -> Result<S
     let is_for = |service| rows.iter().any(|row| row.call.service() == service);
     let actor = unary::metadata(&target.actor).map_err(Broken::for_good)?;
     let import = unary::metadata(import_key).map_err(Broken::for_good)?;
-    let intake = IntakeServiceClient::new(connect(target, "intake").await?);
-    let (mut escalation, mut refunds) = (None, None);
+    let channel = connect(target, "intake").await?;
+    // Where no row goes to a service, intake's channel stands for it.
+    let (mut to_escalation, mut to_refunds) = (channel.clone(), channel.clone());
     if is_for("escalation") {
-        escalation = Some(EscalationServiceClient::new(connect(target, "escalation").await?));
+        to_escalation = connect(target, "escalation").await?;
     }
     if is_for("refunds") {
-        refunds = Some(RefundsServiceClient::new(connect(target, "refunds").await?));
+        to_refunds = connect(target, "refunds").await?;
     }
+    let intake = IntakeServiceClient::new(channel);
+    let escalation = EscalationServiceClient::new(to_escalation);
+    let refunds = RefundsServiceClient::new(to_refunds);
     Ok(Services { intake, escalation, refunds, actor, import })
 }
 

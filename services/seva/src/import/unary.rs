@@ -36,8 +36,8 @@ const AGAIN_AFTER: Duration = Duration::from_millis(25);
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) intake: IntakeServiceClient<Channel>,
-    pub(crate) escalation: Option<EscalationServiceClient<Channel>>,
-    pub(crate) refunds: Option<RefundsServiceClient<Channel>>,
+    pub(crate) escalation: EscalationServiceClient<Channel>,
+    pub(crate) refunds: RefundsServiceClient<Channel>,
     pub(crate) actor: AsciiMetadataValue,
     pub(crate) import: AsciiMetadataValue,
 }
@@ -85,7 +85,7 @@ impl Services {
         match row.call.clone() {
             Call::AcceptEscalation { request, .. } => {
                 let request = self.asked(row, AcceptEscalationRequest { case_id, ..request });
-                let answer = escalation(self)?.accept_escalation(request).await?;
+                let answer = self.escalation.accept_escalation(request).await?;
                 Ok(taken(answer, |answer| (answer.position, None)))
             }
             Call::ConfirmResolution { request, .. } => {
@@ -93,23 +93,28 @@ impl Services {
                 let answer = self.intake.confirm_resolution(request).await?;
                 Ok(taken(answer, |answer| (answer.position, None)))
             }
-            // Interactions go through the stream.
-            Call::LogInteraction(_) => Err(Status::unimplemented("an interaction is no request of its own")),
+            // The stream takes interactions in order; one alone would be answered the same.
+            Call::LogInteraction(request) => {
+                let request = self.asked(row, request);
+                let answer = self.intake.log_interaction(request).await?;
+                let about = row.call.about();
+                Ok(taken(answer, |answer| (answer.position, about.map(|about| (about, answer.case_id)))))
+            }
             Call::RaiseEscalation { request, .. } => {
                 let request = self.asked(row, RaiseEscalationRequest { case_id, ..request });
-                let answer = escalation(self)?.raise_escalation(request).await?;
+                let answer = self.escalation.raise_escalation(request).await?;
                 Ok(taken(answer, |answer| (answer.position, None)))
             }
             Call::RecordRefund { request, .. } => {
                 let request = self.asked(row, RecordRefundRequest { charge_id: id.to_owned(), ..request });
-                let answer = refunds(self)?.record_refund(request).await?;
+                let answer = self.refunds.record_refund(request).await?;
                 Ok(taken(answer, |answer| (answer.position, None)))
             }
             Call::RegisterCharge { request, .. } => {
                 let about = About::Charge(request.reference.clone());
                 let request =
                     self.asked(row, RegisterChargeRequest { customer_id: id.to_owned(), ..request });
-                let answer = refunds(self)?.register_charge(request).await?;
+                let answer = self.refunds.register_charge(request).await?;
                 Ok(taken(answer, |answer| (answer.position, Some((about, answer.charge_id)))))
             }
             Call::RegisterCustomer { customer, request } => {
@@ -125,7 +130,7 @@ impl Services {
             }
             Call::ResolveEscalation { request, .. } => {
                 let request = self.asked(row, ResolveEscalationRequest { case_id, ..request });
-                let answer = escalation(self)?.resolve_escalation(request).await?;
+                let answer = self.escalation.resolve_escalation(request).await?;
                 Ok(taken(answer, |answer| (answer.position, None)))
             }
         }
@@ -159,14 +164,6 @@ impl Services {
         }
         request
     }
-}
-
-fn escalation(services: &mut Services) -> Result<&mut EscalationServiceClient<Channel>, Status> {
-    services.escalation.as_mut().ok_or_else(|| Status::unimplemented("the escalation service is not known"))
-}
-
-fn refunds(services: &mut Services) -> Result<&mut RefundsServiceClient<Channel>, Status> {
-    services.refunds.as_mut().ok_or_else(|| Status::unimplemented("the refunds service is not known"))
 }
 
 fn taken<T>(answer: Response<T>, read: impl FnOnce(T) -> (String, Option<(About, String)>)) -> Taken {
