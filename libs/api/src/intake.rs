@@ -496,7 +496,7 @@ pub fn import_key(start: &pb::ImportStart) -> Result<String, Error> {
     let pb::ImportStart { import_key } = start;
     let mut fields = Fields::default();
     let key = fields.text("start.import_key", import_key, 1..=128);
-    if !import_key.is_empty() && !is_import_key(import_key) {
+    if key.is_some() && !is_import_key(import_key) {
         fields.refuse("start.import_key", "should be of a-z, 0-9, `-`, `_` and `.`");
     }
     fields.finish(|| key)
