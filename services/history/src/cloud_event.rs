@@ -74,20 +74,8 @@ pub struct CloudEvent {
     pub place: Place,
     /// The subject in NATS: `seva.events.case.opened`.
     pub subject: String,
-    /// Attributes by their names, and what else the message says of itself; values as they are, not as a header holds them.
-    headers: Vec<(String, String)>,
+    pub headers: HeaderMap,
     pub data: Bytes,
-}
-
-impl CloudEvent {
-    /// The headers as they are sent.
-    pub fn headers(&self) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in &self.headers {
-            map.insert(name.as_str(), percent::encode(value));
-        }
-        map
-    }
 }
 
 /// The events of a commit, in order.
@@ -99,9 +87,9 @@ pub fn events_of(followed: &Followed, incarnation: &str) -> Result<Vec<CloudEven
             let place = Place { position: Position::of(followed.sequence, index), event };
             let published = Published::from(&entry.event);
             let mut headers = attributes(followed, record, entry, &published);
-            headers.push((format!("{PREFIX}id"), place.id(incarnation)));
-            headers.push((BEFORE.to_owned(), before.clone()));
-            headers.push((DIGEST.to_owned(), digest.clone()));
+            headers.insert("ce-id", percent::encode(&place.id(incarnation)));
+            headers.insert(BEFORE, before.as_str());
+            headers.insert(DIGEST, digest.as_str());
             let data = serde_json::to_vec(&published)?.into();
             events.push(CloudEvent { place, subject: subject(published.wire_type()), headers, data });
         }
@@ -109,13 +97,8 @@ pub fn events_of(followed: &Followed, incarnation: &str) -> Result<Vec<CloudEven
     Ok(events)
 }
 
-/// All attributes but the id.
-fn attributes(
-    followed: &Followed,
-    record: &Record,
-    entry: &Entry,
-    published: &Published,
-) -> Vec<(String, String)> {
+/// All attributes but the id, as headers.
+fn attributes(followed: &Followed, record: &Record, entry: &Entry, published: &Published) -> HeaderMap {
     let Record {
         id,
         noun,
@@ -137,32 +120,35 @@ fn attributes(
         Origin::Fact => "fact",
         Origin::Rule => "rule",
     };
-    let mut attributes = vec![
-        ("specversion", "1.0".to_owned()),
-        ("source", format!("/seva/{}", followed.service.name())),
-        ("type", published.wire_type().to_owned()),
-        ("subject", noun.id()),
-        ("time", Time(*occurred_at).to_string()),
-        ("datacontenttype", "application/json".to_owned()),
-        ("recordedtime", Time(*recorded_at).to_string()),
-        ("effectivetime", Time(*effective_at).to_string()),
-        ("origin", origin.to_owned()),
-        ("actor", actor.as_str().to_owned()),
-        ("policyversion", policy.to_string()),
-        ("rev", rev.to_string()),
-        ("record", id.to_string()),
-    ];
+    let mut headers = HeaderMap::new();
+    let mut attribute = |header: &'static str, value: &str| headers.insert(header, percent::encode(value));
+    attribute("ce-specversion", "1.0");
+    attribute("ce-source", &format!("/seva/{}", followed.service.name()));
+    attribute("ce-type", published.wire_type());
+    attribute("ce-subject", &noun.id());
+    attribute("ce-time", &Time(*occurred_at).to_string());
+    attribute("ce-datacontenttype", "application/json");
+    attribute("ce-recordedtime", &Time(*recorded_at).to_string());
+    attribute("ce-effectivetime", &Time(*effective_at).to_string());
+    attribute("ce-origin", origin);
+    attribute("ce-actor", actor.as_str());
+    attribute("ce-policyversion", &policy.to_string());
+    attribute("ce-rev", &rev.to_string());
+    attribute("ce-record", &id.to_string());
     match cause {
         None => {}
         Some(Cause::Here(index)) => {
-            let cause = followed.commit.records.get(usize::from(*index)).and_then(Option::as_ref);
-            attributes.extend(cause.map(|cause| ("cause", cause.id.to_string())));
+            if let Some(Some(cause)) = followed.commit.records.get(usize::from(*index)) {
+                attribute("ce-cause", &cause.id.to_string());
+            }
         }
-        Some(Cause::Record(id)) => attributes.push(("cause", id.to_string())),
-        Some(Cause::Due(at)) => attributes.push(("due", Time(*at).to_string())),
+        Some(Cause::Record(id)) => attribute("ce-cause", &id.to_string()),
+        Some(Cause::Due(at)) => attribute("ce-due", &Time(*at).to_string()),
     }
-    attributes.extend(import.map(|import| ("import", import.to_string())));
-    attributes.into_iter().map(|(name, value)| (format!("{PREFIX}{name}"), value)).collect()
+    if let Some(import) = import {
+        attribute("ce-import", &import.to_string());
+    }
+    headers
 }
 
 /// The subject of a type of event: `seva.events.case.opened` for `case.opened.v1`.
@@ -278,20 +264,12 @@ mod tests {
 
     #[test]
     fn a_message_is_read_as_it_was_written() {
-        let headers = vec![
-            ("ce-specversion".to_owned(), "1.0".to_owned()),
-            ("ce-actor".to_owned(), "agent 7 %".to_owned()),
-            (BEFORE.to_owned(), "intake:7".to_owned()),
-        ];
-        let event = CloudEvent {
-            place: place(),
-            subject: "a".to_owned(),
-            headers,
-            data: Bytes::from_static(b"{\"a\":1}"),
-        };
-        let headers = event.headers();
+        let mut headers = HeaderMap::new();
+        headers.insert("ce-specversion", "1.0");
+        headers.insert("ce-actor", percent::encode("agent 7 %"));
+        headers.insert(BEFORE, "intake:7");
         assert_eq!(headers.get("ce-actor").map(|value| value.as_str()), Some("agent%207%20%25"));
-        let received = Received::read(&headers, &event.data).unwrap();
+        let received = Received::read(&headers, b"{\"a\":1}").unwrap();
         assert_eq!(received.attribute("actor"), Some("agent 7 %"));
         assert_eq!(
             received.to_json(),

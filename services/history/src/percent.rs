@@ -4,20 +4,23 @@ use std::fmt::Write as _;
 
 /// The value as a header holds it.
 pub(crate) fn encode(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
+    if value.bytes().all(stays) {
+        return value.to_owned();
+    }
+    let mut encoded = String::with_capacity(3 * value.len());
     for byte in value.bytes() {
-        match byte {
-            b'"' | b'%' => push(&mut encoded, byte),
-            b'!'..=b'~' => encoded.push(char::from(byte)),
-            _ => push(&mut encoded, byte),
+        if stays(byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            write!(encoded, "%{byte:02X}").unwrap_or_default();
         }
     }
     encoded
 }
 
-fn push(encoded: &mut String, byte: u8) {
-    // Writing to a string cannot fail.
-    write!(encoded, "%{byte:02X}").unwrap_or_default();
+fn stays(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'%')
 }
 
 /// The value that a header holds; `None` if it is not UTF-8, or a `%` stands alone.

@@ -5,6 +5,7 @@
 //! sequence, so of two relays one appends; the other looks at what is there and goes on after it. A batch of which a power failure
 //! left a part is gone on with in the same way.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +21,11 @@ use crate::cloud_event::{CloudEvent, Place, events_of};
 use crate::resume::{self, Resumed};
 use crate::stream::{AppendError, BATCH_MAX, Published, STREAM};
 
-/// How many commits may wait to be published.
+/// How many commits may wait to be understood.
 const WAITING_MAX: usize = 1_024;
+
+/// How many commits' events may wait to be published: some megabytes.
+const READY_MAX: usize = 16;
 
 /// How long to wait before what the server did not do is tried again.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -146,12 +150,56 @@ struct End {
     place: Option<Place>,
 }
 
-/// Commits whose events are published together.
-#[derive(Default)]
-struct Round {
+/// The events of a commit, made ready to be published.
+struct Ready {
     events: Vec<CloudEvent>,
-    /// Sequence and stamp of the last commit.
-    through: (u64, At),
+    sequence: u64,
+    /// When the log stored it.
+    stamp: At,
+}
+
+/// Makes the events of each commit, while those before it are on their way.
+async fn make_ready(
+    mut commits: mpsc::Receiver<Arc<Followed>>,
+    incarnation: String,
+    ready: mpsc::Sender<Result<Ready, RelayError>>,
+) {
+    while let Some(followed) = commits.recv().await {
+        let (sequence, stamp) = (followed.sequence, followed.stamp);
+        let made = match events_of(&followed, &incarnation) {
+            Ok(events) => Ok(Ready { events, sequence, stamp }),
+            Err(_) => Err(RelayError::Unwritable { sequence }),
+        };
+        if ready.send(made).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What is to be published next. A batch takes as much of it as it can, wherever commits begin and end.
+#[derive(Default)]
+struct Pending {
+    events: VecDeque<CloudEvent>,
+    /// The commits that are not published whole: the place of the last event, sequence, stamp.
+    commits: VecDeque<(Option<Place>, u64, At)>,
+}
+
+impl Pending {
+    fn add(&mut self, Ready { events, sequence, stamp }: Ready) {
+        self.commits.push_back((events.last().map(|event| event.place), sequence, stamp));
+        self.events.extend(events);
+    }
+
+    /// Drops what stands in the stream, which ends at this place. Answers the last commit that is published whole now.
+    fn drop_published(&mut self, place: Option<Place>) -> Option<(u64, At)> {
+        let published = self.events.partition_point(|event| Some(event.place) <= place);
+        self.events.drain(..published);
+        let mut whole = None;
+        while let Some((_, sequence, stamp)) = self.commits.pop_front_if(|(last, _, _)| *last <= place) {
+            whole = Some((sequence, stamp));
+        }
+        whole
+    }
 }
 
 impl Work {
@@ -197,25 +245,45 @@ impl Work {
         let sequence = resumed.chains.sequence;
         self.progress.send_modify(|progress| progress.relayed = sequence);
         let checker = Checker::new(resumed.chains, |_| true, self.own.clone());
-        let (sender, mut commits) = mpsc::channel(WAITING_MAX);
+        let (sender, commits) = mpsc::channel(WAITING_MAX);
         let follower = follow::run(self.log.clone(), checker, vec![sender], self.follow_progress.clone());
         let _follower = AbortOnDropHandle::new(tokio::spawn(follower));
+        let (sender, mut ready) = mpsc::channel(READY_MAX);
+        let maker = make_ready(commits, self.log.incarnation().to_owned(), sender);
+        let _maker = AbortOnDropHandle::new(tokio::spawn(maker));
         self.set(Phase::Relaying);
+        let mut pending = Pending::default();
         loop {
-            let first = tokio::select! {
+            let gathered = tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Over::Stopped,
-                first = commits.recv() => first,
+                gathered = self.gather(&mut pending, &mut ready) => gathered,
             };
-            let Some(first) = first else { return self.broken() };
-            let published = match self.gather(&first, &mut commits) {
-                Ok(round) => self.publish(round, &mut end).await,
-                Err(error) => Err(error.into()),
+            let published = match gathered {
+                Ok(()) => self.publish(&mut pending, &mut end).await,
+                Err(over) => Err(over),
             };
             if let Err(over) = published {
                 return over;
             }
         }
+    }
+
+    /// Takes what is ready, until it fills a batch; waits only while there is nothing to publish.
+    async fn gather(
+        &self,
+        pending: &mut Pending,
+        ready: &mut mpsc::Receiver<Result<Ready, RelayError>>,
+    ) -> Result<(), Over> {
+        if pending.events.is_empty() {
+            pending.add(ready.recv().await.ok_or_else(|| self.broken())??);
+        }
+        while pending.events.len() < BATCH_MAX
+            && let Ok(next) = ready.try_recv()
+        {
+            pending.add(next?);
+        }
+        Ok(())
     }
 
     /// Looks where the stream ends, and what in the log follows.
@@ -238,52 +306,28 @@ impl Work {
         }
     }
 
-    /// The events of a commit and of those that wait behind it, until they fill a batch.
-    fn gather(
-        &self,
-        first: &Followed,
-        commits: &mut mpsc::Receiver<Arc<Followed>>,
-    ) -> Result<Round, RelayError> {
-        let mut round = Round::default();
-        self.take(first, &mut round)?;
-        while round.events.len() < BATCH_MAX
-            && let Ok(next) = commits.try_recv()
-        {
-            self.take(&next, &mut round)?;
-        }
-        Ok(round)
-    }
-
-    fn take(&self, followed: &Followed, round: &mut Round) -> Result<(), RelayError> {
-        let events = events_of(followed, self.log.incarnation());
-        let events = events.map_err(|_| RelayError::Unwritable { sequence: followed.sequence })?;
-        round.events.extend(events);
-        round.through = (followed.sequence, followed.stamp);
-        Ok(())
-    }
-
-    /// Publishes what of a round is not there yet, batch after batch.
-    async fn publish(&self, round: Round, end: &mut End) -> Result<(), Over> {
-        let mut rest = after(&round.events, end.place);
-        while !rest.is_empty() {
-            let (batch, others) = rest.split_at(rest.len().min(BATCH_MAX));
+    /// Publishes one batch of what is not there yet.
+    async fn publish(&self, pending: &mut Pending, end: &mut End) -> Result<(), Over> {
+        let mut whole = pending.drop_published(end.place);
+        let events = pending.events.make_contiguous();
+        let batch = &events[..events.len().min(BATCH_MAX)];
+        if let Some(last) = batch.last() {
+            let (count, place) = (batch.len() as u64, Some(last.place));
             match self.published.append(end.guard, batch).await {
                 Ok(sequence) => {
-                    *end = End { guard: sequence, place: batch.last().map(|event| event.place) };
-                    self.progress.send_modify(|progress| progress.published += batch.len() as u64);
-                    rest = others;
+                    *end = End { guard: sequence, place };
+                    self.progress.send_modify(|progress| progress.published += count);
                 }
-                Err(error) => {
-                    self.look_again(error, end).await?;
-                    rest = after(rest, end.place);
-                }
+                Err(error) => self.look_again(error, end).await?,
             }
+            whole = pending.drop_published(end.place).or(whole);
         }
-        let (relayed, stamp) = round.through;
-        self.progress.send_modify(|progress| {
-            progress.relayed = relayed;
-            progress.stamp = stamp;
-        });
+        if let Some((relayed, stamp)) = whole {
+            self.progress.send_modify(|progress| {
+                progress.relayed = relayed;
+                progress.stamp = stamp;
+            });
+        }
         Ok(())
     }
 
@@ -309,8 +353,60 @@ impl Work {
     }
 }
 
-/// The events after a place.
-fn after(events: &[CloudEvent], place: Option<Place>) -> &[CloudEvent] {
-    let published = events.partition_point(|event| Some(event.place) <= place);
-    &events[published..]
+#[cfg(test)]
+mod tests {
+    use async_nats::HeaderMap;
+    use bytes::Bytes;
+    use seva_eventlog::commit::Position;
+
+    use super::*;
+
+    fn place(sequence: u64, event: u16) -> Place {
+        Place { position: Position::of(sequence, 0), event }
+    }
+
+    /// A commit with so many events.
+    fn ready(sequence: u64, count: u16) -> Ready {
+        let event = |event| CloudEvent {
+            place: place(sequence, event),
+            subject: String::new(),
+            headers: HeaderMap::new(),
+            data: Bytes::new(),
+        };
+        Ready { events: (0..count).map(event).collect(), sequence, stamp: At(0) }
+    }
+
+    /// Two commits of three events, with an empty one after each.
+    fn pending() -> Pending {
+        let mut pending = Pending::default();
+        for (sequence, count) in [(1, 3), (2, 0), (3, 3), (4, 0)] {
+            pending.add(ready(sequence, count));
+        }
+        pending
+    }
+
+    #[test]
+    fn a_commit_is_published_when_its_last_event_is_and_an_empty_one_with_what_is_before_it() {
+        for (end, left, whole) in [
+            (None, 6, None),
+            (Some(place(1, 1)), 4, None),
+            (Some(place(1, 2)), 3, Some(2)),
+            (Some(place(3, 0)), 2, Some(2)),
+            (Some(place(3, 2)), 0, Some(4)),
+            (Some(place(9, 0)), 0, Some(4)),
+        ] {
+            let mut pending = pending();
+            let passed = pending.drop_published(end);
+            assert_eq!(pending.events.len(), left, "up to {end:?}");
+            assert_eq!(passed.map(|(sequence, _)| sequence), whole, "up to {end:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_commit_waits_for_nothing() {
+        let mut pending = Pending::default();
+        pending.add(ready(1, 0));
+        assert_eq!(pending.drop_published(None), Some((1, At(0))));
+        assert!(pending.commits.is_empty());
+    }
 }

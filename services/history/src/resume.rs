@@ -155,7 +155,7 @@ mod tests {
         let all = events(&log, Chains::default()).await;
         assert_eq!(all.len(), 12, "two events a record");
         for (n, last) in all.iter().enumerate() {
-            let resumed = resume(&last.headers(), &log).await.unwrap();
+            let resumed = resume(&last.headers, &log).await.unwrap();
             let rest = events(&log, resumed.chains).await;
             let rest: Vec<_> =
                 rest.into_iter().filter(|event| Some(event.place) > resumed.published).collect();
@@ -178,19 +178,19 @@ mod tests {
             let guard = if is_policy { &mut policy_guard } else { &mut guard };
             *guard = changed.append(stored.service, *guard, bytes).await.unwrap();
         }
-        let last = all.last().unwrap().headers();
+        let last = &all.last().unwrap().headers;
         for other in [&empty, &changed] {
-            let error = resume(&last, other).await.unwrap_err();
+            let error = resume(last, other).await.unwrap_err();
             assert!(matches!(error, RelayError::OtherLog { .. }), "{error}");
         }
-        assert!(resume(&last, &first).await.is_ok());
+        assert!(resume(last, &first).await.is_ok());
     }
 
     #[tokio::test]
     async fn a_message_that_says_not_where_it_comes_from_is_no_place_to_go_on_from() {
         let log = log().await;
         for missing in ["ce-id", BEFORE, DIGEST] {
-            let whole = events(&log, Chains::default()).await.pop().unwrap().headers();
+            let whole = events(&log, Chains::default()).await.pop().unwrap().headers;
             let mut headers = HeaderMap::new();
             for (name, values) in whole.iter().filter(|(name, _)| name.to_string() != missing) {
                 headers.insert(name.clone(), values[0].clone());

@@ -112,7 +112,7 @@ impl Published {
         let batch = inbox.rsplit('.').next().unwrap_or(&inbox);
         let count = events.len();
         for (n, event) in (1..).zip(events) {
-            let mut headers = event.headers();
+            let mut headers = event.headers.clone();
             headers.insert(NATS_BATCH_ID, batch);
             headers.insert(NATS_BATCH_SEQUENCE, n.to_string());
             if n == 1 {

@@ -22,6 +22,16 @@ use crate::{health, metrics};
 /// What it is called in commands, folders and answers.
 pub(crate) const NAME: &str = "history";
 
+/// The relay to be started, after the services and on the next address.
+pub(crate) struct Part<'a> {
+    pub(crate) options: &'a Options,
+    /// The commits made in this process.
+    pub(crate) own: &'a Own,
+    pub(crate) counters: &'a Counters,
+    pub(crate) gauges: &'a metrics::Gauges,
+    pub(crate) stop: &'a CancellationToken,
+}
+
 /// The relay, once it runs.
 pub(crate) struct Started {
     pub(crate) url: String,
@@ -30,33 +40,28 @@ pub(crate) struct Started {
     pub(crate) server: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
-/// Starts the relay after the services, on the next address.
-pub(crate) async fn start(
-    options: &Options,
-    own: &Own,
-    counters: &Counters,
-    gauges: &metrics::Gauges,
-    stop: &CancellationToken,
-    shutdown: CancellationToken,
-) -> anyhow::Result<Started> {
-    let client = options.connect(NAME).await?;
-    let log = Log::JetStream(JetStreamLog::open(client.clone(), options.replicas).await?);
-    let published = Published::open(client, options.replicas).await?;
-    let (relay, task) = Relay::start(log, published, own.clone(), stop.clone());
-    let operations = Operations::new(relay.clone(), options.durability.name(), BUILD);
-    let (reporter, health_service) = tonic_health::server::health_reporter();
-    tokio::spawn(health::follow_relay(relay.clone(), reporter, shutdown.clone()));
-    tokio::spawn(gauges.clone().follow_relay(relay, stop.clone()));
-    let routes = Routes::new(OperationsServiceServer::new(operations))
-        .add_service(health_service)
-        .add_service(reflection::service(&[health::HISTORY])?)
-        .add_service(reflection::service_v1alpha(&[health::HISTORY])?);
-    let listen = options.listen(u16::try_from(options.services.len())?);
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let server = tokio::spawn(house::serve(listener, routes, counters.clone(), shutdown));
-    tracing::info!(service = NAME, url, "listening");
-    let relay = async move { task.await?.context("publishing cannot go on") }.boxed();
-    Ok(Started { url, relay, server })
+impl Part<'_> {
+    pub(crate) async fn start(self, shutdown: CancellationToken) -> anyhow::Result<Started> {
+        let Part { options, own, counters, gauges, stop } = self;
+        let client = options.connect(NAME).await?;
+        let log = Log::JetStream(JetStreamLog::open(client.clone(), options.replicas).await?);
+        let published = Published::open(client, options.replicas).await?;
+        let (relay, task) = Relay::start(log, published, own.clone(), stop.clone());
+        let operations = Operations::new(relay.clone(), options.durability.name(), BUILD);
+        let (reporter, health_service) = tonic_health::server::health_reporter();
+        tokio::spawn(health::follow_relay(relay.clone(), reporter, shutdown.clone()));
+        tokio::spawn(gauges.clone().follow_relay(relay, stop.clone()));
+        let routes = Routes::new(OperationsServiceServer::new(operations))
+            .add_service(health_service)
+            .add_service(reflection::service(&[health::HISTORY])?)
+            .add_service(reflection::service_v1alpha(&[health::HISTORY])?);
+        let listen = options.listen(u16::try_from(options.services.len())?);
+        let listener =
+            TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let server = tokio::spawn(house::serve(listener, routes, counters.clone(), shutdown));
+        tracing::info!(service = NAME, url, "listening");
+        let relay = async move { task.await?.context("publishing cannot go on") }.boxed();
+        Ok(Started { url, relay, server })
+    }
 }

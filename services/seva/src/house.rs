@@ -213,8 +213,10 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         running.servers.push(server);
     }
     if options.history {
-        let started = history::start(options, &own, &counters, &gauges, &stop_engines, shutdown).await;
-        let history::Started { url, relay, server } = started.context("history did not start")?;
+        let part =
+            history::Part { options, own: &own, counters: &counters, gauges: &gauges, stop: &stop_engines };
+        let started = part.start(shutdown).await.context("history did not start")?;
+        let history::Started { url, relay, server } = started;
         running.history = Some(url);
         running.engines.push(relay);
         running.servers.push(server);

@@ -113,8 +113,7 @@ pub(crate) async fn derived(nats: &TestNats) -> Vec<Message> {
     for sequence in 1..=log.end().await.unwrap() {
         let followed = checker.check(&log.read(sequence).await.unwrap().unwrap()).unwrap();
         let events = events_of(&followed, log.incarnation()).unwrap();
-        messages
-            .extend(events.iter().map(|event| Message::new(&event.subject, &event.headers(), &event.data)));
+        messages.extend(events.iter().map(|event| Message::new(&event.subject, &event.headers, &event.data)));
     }
     messages
 }
