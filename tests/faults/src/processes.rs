@@ -10,8 +10,10 @@ use rand::Rng as _;
 use seva_domain::service::Service;
 use tokio::process::{Child, Command};
 
+use crate::clock::Pace;
 use crate::doors::{Door, Doors};
 use crate::history::{History, Line, now};
+use crate::provider::Provider;
 
 /// What every process is started with.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) folder: PathBuf,
     pub(crate) nats: String,
     pub(crate) monitor: String,
+    /// How their clocks go.
+    pub(crate) pace: Pace,
     /// The mistake that the processes are to make, if they are built to make any.
     pub(crate) planted: Option<String>,
 }
@@ -38,11 +42,12 @@ pub(crate) struct Processes {
     setting: Setting,
     history: History,
     pub(crate) all: Vec<Process>,
+    pub(crate) provider: Provider,
 }
 
 /// Picks a port below those that systems take for outgoing connections, so that a process that comes back finds it free. It does not follow
 /// from the seed: runs at the same time take different ones.
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let mut rng = rand::rng();
     (0..1_000)
         .map(|_| rng.random_range(10_000..32_000))
@@ -51,23 +56,26 @@ fn free_port() -> anyhow::Result<u16> {
 }
 
 impl Processes {
-    /// Two of intake, one of feedback, one of policy; none is started yet.
+    /// Two of intake and of refunds, one of each other service, and the payment provider; none is started yet.
     pub(crate) fn new(setting: Setting, history: History) -> anyhow::Result<(Processes, Doors)> {
         fs::create_dir_all(setting.folder.join("logs"))?;
         let door = |name: &str, service| Door::new(name, service, free_port()?);
         let doors = Doors {
+            escalation: door("escalation", Service::Escalation)?,
             feedback: door("feedback", Service::Feedback)?,
             intake: [door("intake-1", Service::Intake)?, door("intake-2", Service::Intake)?],
             policy: door("policy", Service::Policy)?,
+            refunds: [door("refunds-1", Service::Refunds)?, door("refunds-2", Service::Refunds)?],
         };
         let process = |door: &Door| Process { door: door.clone(), child: None };
         let all = doors.all().map(process).into();
-        Ok((Processes { setting, history, all }, doors))
+        let provider = Provider::new(&setting, history.clone())?;
+        Ok((Processes { setting, history, all, provider }, doors))
     }
 
     /// Starts a process, for the first time or again.
     pub(crate) fn start(&mut self, n: usize) -> anyhow::Result<()> {
-        let Setting { program, folder, nats, monitor, planted } = &self.setting;
+        let Setting { program, folder, nats, monitor, pace, planted } = &self.setting;
         let process = &mut self.all[n];
         let name = &process.door.name;
         let log = File::options()
@@ -82,12 +90,17 @@ impl Processes {
             .args(["--listen", &format!("127.0.0.1:{}", process.door.port)])
             .arg("--master-key-file")
             .arg(master_key(folder))
+            .args(["--payment-provider", &self.provider.url()])
             // It ends when this pipe does, however its parent ended.
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true)
             .env_remove("SEVA_PLANTED");
+        // The product itself has the machine's clock.
+        if pace.rate > 1 {
+            command.arg(format!("--clock-began={}", pace.began)).arg(format!("--clock-rate={}", pace.rate));
+        }
         if let Some(planted) = planted {
             command.env("SEVA_PLANTED", planted);
         }
@@ -110,6 +123,7 @@ impl Processes {
 
     /// Starts those again that ended by themselves, as whoever operates them would.
     pub(crate) fn look_after(&mut self) -> anyhow::Result<()> {
+        self.provider.look_after()?;
         for n in 0..self.all.len() {
             let process = &mut self.all[n];
             let Some(child) = &mut process.child else { continue };

@@ -15,18 +15,22 @@ use seva_vault::MasterKey;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Pace;
 use crate::doors::Doors;
 use crate::history::{History, Line, now};
 use crate::judge::{self, Verdict};
 use crate::load::Load;
 use crate::nemesis::Nemesis;
 use crate::processes::{Processes, Setting, master_key};
-use crate::settle;
+use crate::{policy, provider, settle};
 
 pub use crate::report::table;
 
 /// How long clients may go on sending again what has no outcome, after the last kill.
 const LAST_TRIES_MAX: Duration = Duration::from_secs(30);
+
+/// How fast the processes' clocks go, unless told otherwise: a policy's minute is a second.
+const RATE: i64 = 60;
 
 /// What a run is made of.
 #[derive(Clone, Debug)]
@@ -47,6 +51,8 @@ pub struct Plan {
     pub halts: u32,
     /// How long everything may take to serve at first, and to reach the end of the log after the last kill.
     pub settle_within: Duration,
+    /// How many times as fast as the machine's the processes' clocks go: with 60, the policy's minutes are seconds.
+    pub rate: i64,
     /// The mistake that the processes are to make, if they are built to make any.
     pub planted: Option<String>,
 }
@@ -65,8 +71,14 @@ impl Plan {
             hot: 50,
             halts: 15,
             settle_within: Duration::from_secs(60),
+            rate: RATE,
             planted: None,
         }
+    }
+
+    /// For a program whose clock cannot be told: what happens by itself takes as long as the policy says.
+    pub fn by_the_machines_clock(self) -> Plan {
+        Plan { rate: 1, settle_within: Duration::from_secs(20 * 60), ..self }
     }
 }
 
@@ -77,6 +89,7 @@ struct House {
     doors: Doors,
     history: History,
     rng: StdRng,
+    pace: Pace,
     nats: NatsServer,
 }
 
@@ -86,8 +99,10 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     let log = connect(&house.nats.url()).await?;
     let trouble = match house.all_up(plan.settle_within).await {
         Ok(()) => {
+            policy::publish(&house.doors.policy, plan.settle_within).await?;
             house.under_load(plan).await?;
-            settle::settled(&house.doors, &log, &mut house.processes, plan.settle_within).await?
+            let House { doors, processes, pace, .. } = &mut house;
+            settle::settled(doors, &log, processes, *pace, plan.settle_within).await?
         }
         Err(error) => Some(error.to_string()),
     };
@@ -108,10 +123,12 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
 
 impl House {
     async fn start(plan: &Plan) -> anyhow::Result<House> {
-        let Plan { program, folder, seed, kills, clients, planted, .. } = plan;
+        let Plan { program, folder, seed, kills, clients, rate, planted, .. } = plan;
         fs::create_dir_all(folder)?;
         let history = History::create(folder)?;
-        history.write(&Line::Began { at: now(), seed: *seed, kills: *kills, clients: *clients })?;
+        let pace = Pace::new(*rate);
+        let (seed, kills, clients) = (*seed, *kills, *clients);
+        history.write(&Line::Began { at: now(), seed, kills, clients, pace })?;
         MasterKey::generate_file(master_key(folder))?;
         let nats = NatsServer::start(nats_server::Options::new(folder.join("nats"))).await?;
         let setting = Setting {
@@ -119,11 +136,13 @@ impl House {
             folder: folder.clone(),
             nats: nats.url(),
             monitor: nats.monitor_url(),
+            pace,
             planted: planted.clone(),
         };
         let (mut processes, doors) = Processes::new(setting, history.clone())?;
+        processes.provider.start()?;
         (0..processes.all.len()).try_for_each(|n| processes.start(n))?;
-        Ok(House { processes, doors, history, rng: StdRng::seed_from_u64(*seed), nats })
+        Ok(House { processes, doors, history, rng: StdRng::seed_from_u64(seed), pace, nats })
     }
 
     /// Waits until every process serves.
@@ -142,12 +161,12 @@ impl House {
 
     /// Kills under load, until all is done and every client has its last answer.
     async fn under_load(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let House { processes, doors, history, rng, nats } = self;
+        let House { processes, doors, history, rng, pace, nats } = self;
         let stop = CancellationToken::new();
-        let load = Load::new(doors.clone(), history.clone(), plan.hot, stop.clone());
+        let load = Load::new(doors.clone(), history.clone(), *pace, plan.hot, stop.clone());
         let clients: Vec<_> =
             (0..plan.clients).map(|n| tokio::spawn(load.clone().run(n, plan.seed))).collect();
-        let mut nemesis = Nemesis { processes, nats, history, rng, halts: plan.halts };
+        let mut nemesis = Nemesis { processes: &mut *processes, nats, history, rng, halts: plan.halts };
         let killed = nemesis.run(plan.kills, Instant::now() + plan.within).await;
         stop.cancel();
         let abort: Vec<_> = clients.iter().map(tokio::task::JoinHandle::abort_handle).collect();
@@ -157,6 +176,7 @@ impl House {
             Err(_) => abort.iter().for_each(tokio::task::AbortHandle::abort),
         }
         killed?;
+        processes.provider.tell(provider::BEHAVE).await?;
         history.write(&Line::Healed { at: now() })
     }
 }
