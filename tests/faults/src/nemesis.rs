@@ -93,7 +93,7 @@ impl Nemesis<'_> {
     /// Tells the payment provider to misbehave, mostly.
     async fn tells(&mut self) -> anyhow::Result<()> {
         match RULES.get(self.rng.random_range(0..RULES.len() + 2)) {
-            Some(rule) => self.processes.provider.tell(rule).await,
+            Some(rule) => self.processes.provider.tell(rule).await.map(drop),
             None => Ok(()),
         }
     }

@@ -33,6 +33,8 @@ pub(crate) struct Setting {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) door: Door,
+    /// Whether it knows the payment provider. One that does not leaves what it was to pay as if it had died before the call.
+    pub(crate) pays: bool,
     child: Option<Child>,
 }
 
@@ -67,10 +69,15 @@ impl Processes {
             policy: door("policy", Service::Policy)?,
             refunds: [door("refunds-1", Service::Refunds)?, door("refunds-2", Service::Refunds)?],
         };
-        let process = |door: &Door| Process { door: door.clone(), child: None };
+        let process = |door: &Door| Process { door: door.clone(), pays: true, child: None };
         let all = doors.all().map(process).into();
         let provider = Provider::new(&setting, history.clone())?;
         Ok((Processes { setting, history, all, provider }, doors))
+    }
+
+    /// Which process a door is of.
+    pub(crate) fn place(&self, door: &Door) -> anyhow::Result<usize> {
+        self.all.iter().position(|process| process.door.name == door.name).context("no such process")
     }
 
     /// Starts a process, for the first time or again.
@@ -90,13 +97,15 @@ impl Processes {
             .args(["--listen", &format!("127.0.0.1:{}", process.door.port)])
             .arg("--master-key-file")
             .arg(master_key(folder))
-            .args(["--payment-provider", &self.provider.url()])
             // It ends when this pipe does, however its parent ended.
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true)
             .env_remove("SEVA_PLANTED");
+        if process.pays {
+            command.args(["--payment-provider", &self.provider.url()]);
+        }
         // The product itself has the machine's clock.
         if pace.rate > 1 {
             command.arg(format!("--clock-began={}", pace.began)).arg(format!("--clock-rate={}", pace.rate));

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::Deserialize;
 use seva_refunds::provider::exchange::Peer;
 use tokio::process::{Child, Command};
 
@@ -20,6 +21,18 @@ pub(crate) const BEHAVE: &str = r#"{"do":"behave"}"#;
 
 /// How long it may take to hear what it is told. It may be down, or asked to answer late.
 const HEARS_WITHIN: Duration = Duration::from_millis(500);
+
+/// How often it was called.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+pub(crate) struct Calls {
+    pub(crate) ask: u64,
+    pub(crate) instruct: u64,
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    calls: Calls,
+}
 
 /// The provider's process. Dropping it kills it.
 #[derive(Debug)]
@@ -82,12 +95,21 @@ impl Provider {
         self.start()
     }
 
-    /// Tells it something; one that is down does not hear it.
-    pub(crate) async fn tell(&self, rule: &str) -> anyhow::Result<()> {
+    /// Tells it something. Answers whether it heard: one that is down does not.
+    pub(crate) async fn tell(&self, rule: &str) -> anyhow::Result<bool> {
         let peer = Peer::parse(&self.url())?;
         let told = peer.post("/control", &[], rule.to_owned().into(), HEARS_WITHIN).await;
-        let heard = if told.is_ok_and(|answer| answer.status == 200) { rule } else { "not heard" };
-        self.history.write(&Line::Told { at: now(), rule: heard.to_owned() })
+        let is_heard = told.is_ok_and(|answer| answer.status == 200);
+        let rule = if is_heard { rule } else { "not heard" }.to_owned();
+        self.history.write(&Line::Told { at: now(), rule })?;
+        Ok(is_heard)
+    }
+
+    /// How many instructions and questions it was sent since it was started.
+    pub(crate) async fn calls(&self) -> anyhow::Result<Calls> {
+        let answer = Peer::parse(&self.url())?.get("/control/ledger", HEARS_WITHIN).await?;
+        let shown: Shown = serde_json::from_slice(&answer.body)?;
+        Ok(shown.calls)
     }
 }
 

@@ -1,90 +1,48 @@
 //! Waiting for every process to reach the end of the log, and asking each for the digests of its read models, as they are and rebuilt.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_api::pb::operations::v1::{
     DigestReadModelsRequest, GetStatusRequest, GetStatusResponse, RebuildReadModelRequest,
 };
-use seva_domain::noun::{Noun, State};
-use seva_domain::record::Entry;
 use seva_domain::values::At;
-use seva_eventlog::commit::ReadCommit;
 use seva_eventlog::log::Log;
 use tokio::time::Instant;
 
 use crate::clock::Pace;
-use crate::doors::{Door, Doors};
+use crate::doors::Door;
 use crate::history::{History, Line};
 use crate::processes::Processes;
+use crate::states::States;
 
 /// How long one question to an operator's door may take.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// What is due within so many minutes is waited for.
-const SOON_MINUTES: u32 = 24 * 60;
-
 /// How long a rebuild may take.
 const REBUILD_MAX: Duration = Duration::from_secs(120);
 
-/// What is still to happen by itself, as the log has it.
-#[derive(Default)]
-struct Ahead {
-    states: BTreeMap<Noun, State>,
-    /// The sequence read last.
-    read: u64,
-}
-
-impl Ahead {
-    /// Reads on to a sequence.
-    async fn read(&mut self, log: &Log, end: u64) -> anyhow::Result<()> {
-        while self.read < end {
-            let stored = log.read(self.read + 1).await?.context("a gap in the log")?;
-            let commit = ReadCommit::decode(&stored.bytes, |_| true)?;
-            for (_, record) in commit.records() {
-                let state = self.states.remove(&record.noun).unwrap_or_else(|| State::absent(&record.noun));
-                let evolve = |state: State, entry: &Entry| state.evolve(&entry.event, record.effective_at);
-                self.states.insert(record.noun, record.events.iter().fold(state, evolve));
-            }
-            self.read += 1;
-        }
-        Ok(())
-    }
-
-    /// Something that happens within the next hours. What takes days, as the silence that confirms, is not waited for.
-    fn next(&self, now: At) -> Option<String> {
-        let until = now.plus_minutes(SOON_MINUTES);
-        let due = |(noun, state): (&Noun, &State)| {
-            let soon = state.due().into_iter().find(|(at, _)| *at <= until)?;
-            Some(format!("{} of {noun}", soon.1))
-        };
-        self.states.iter().find_map(due)
-    }
-}
-
 /// Waits until every process serves and holds the whole log, twice the same, and nothing more happens by itself. Answers what is amiss where that takes too long.
 pub(crate) async fn settled(
-    doors: &Doors,
+    doors: &[&Door],
     log: &Log,
     processes: &mut Processes,
     pace: Pace,
     within: Duration,
 ) -> anyhow::Result<Option<String>> {
     let until = Instant::now() + within;
-    let mut ahead = Ahead::default();
+    let mut states = States::default();
     let mut last_end = 0;
     loop {
         processes.look_after()?;
         let end = log.end().await.unwrap_or(0);
         let mut trouble = (end == 0).then(|| "the log has no end".to_owned());
-        for door in doors.all() {
+        for door in doors {
             trouble = trouble.or(behind(door, end).await);
         }
         if trouble.is_none() {
-            ahead.read(log, end).await?;
-            trouble = ahead.next(At(pace.now())).map(|due| format!("{due} is still to happen by itself"));
+            states.read(log, end).await?;
+            trouble = states.next(At(pace.now())).map(|due| format!("{due} is still to happen by itself"));
         }
         if trouble.is_none() && end == last_end {
             return Ok(None);

@@ -32,8 +32,27 @@ struct ByItself {
     escalated: Finding,
 }
 
+/// The name of what is judged of promises.
+const PROMISES: &str = "promises end once, and break when due";
+
 /// Judges what happened by itself.
 pub(super) fn judge(verdict: &mut Verdict, facts: &Facts) {
+    let found = found(facts);
+    let ended = |end| found.promises.values().filter(|promise| promise.ends.contains(&end)).count() as u64;
+    verdict.counts.extend([("promises broken", ended("broken")), ("promises kept", ended("kept"))]);
+    verdict.findings.extend([
+        (PROMISES, found.promises_end),
+        ("escalations climb once, at each deadline", found.climbs),
+        ("broken promises are escalated, once at most", found.escalated),
+    ]);
+}
+
+/// Judges promises alone, where nothing is escalated.
+pub(super) fn judge_promises(verdict: &mut Verdict, facts: &Facts) {
+    verdict.findings.push((PROMISES, found(facts).promises_end));
+}
+
+fn found(facts: &Facts) -> ByItself {
     let mut found = ByItself::default();
     for (standing, event) in facts.events() {
         match (standing.record.noun, event) {
@@ -45,13 +64,7 @@ pub(super) fn judge(verdict: &mut Verdict, facts: &Facts) {
         }
     }
     found.finish(facts);
-    let ended = |end| found.promises.values().filter(|promise| promise.ends.contains(&end)).count() as u64;
-    verdict.counts.extend([("promises broken", ended("broken")), ("promises kept", ended("kept"))]);
-    verdict.findings.extend([
-        ("promises end once, and break when due", found.promises_end),
-        ("escalations climb once, at each deadline", found.climbs),
-        ("broken promises are escalated, once at most", found.escalated),
-    ]);
+    found
 }
 
 impl ByItself {

@@ -13,13 +13,13 @@ const FILE: &str = "ledger.jsonl";
 
 /// A refund that the provider was instructed to make.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Entry {
-    pub(super) id: String,
-    pub(super) key: String,
-    pub(super) charge: String,
-    pub(super) amount: u64,
-    pub(super) currency: String,
-    pub(super) is_paid: bool,
+pub(crate) struct Entry {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    pub(crate) charge: String,
+    pub(crate) amount: u64,
+    pub(crate) currency: String,
+    pub(crate) is_paid: bool,
 }
 
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ struct Outcome {
 }
 
 /// Reads a ledger, in the order of its entries. A run that paid nothing has none.
-pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<Entry>> {
+pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<Entry>> {
     let path = folder.join(FILE);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,

@@ -1,7 +1,7 @@
 //! The judge: holds a history against the log, the read models and what the processes said. Each validator is one of V1 to V10.
 
 mod by_itself;
-mod ledger;
+pub(crate) mod ledger;
 mod log;
 mod money;
 mod processes;
@@ -23,6 +23,7 @@ use crate::processes::master_key;
 use crate::provider;
 use crate::write::Write;
 
+pub(crate) use log::Facts;
 pub use processes::Recovery;
 
 /// How many violations of one validator are kept in words.
@@ -134,6 +135,22 @@ pub async fn judge(folder: &Path, log: &Log) -> anyhow::Result<Verdict> {
     verdict.counts.insert("commits in the log", facts.commits());
     verdict.counts.insert("records in the log", facts.records().len() as u64);
     Ok(verdict)
+}
+
+/// Judges the money alone: what the log says by the provider's ledger, and by itself.
+pub(crate) async fn judge_money(folder: &Path, log: &Log) -> anyhow::Result<Verdict> {
+    let (facts, findings) = log::read(log).await?;
+    let mut verdict = Verdict { findings, ..Verdict::default() };
+    money::judge(&mut verdict, &facts, &ledger::read(&provider::folder(folder))?);
+    Ok(verdict)
+}
+
+/// Judges promises alone. Answers what the log holds as well.
+pub(crate) async fn judge_promises(log: &Log) -> anyhow::Result<(Facts, Verdict)> {
+    let (facts, findings) = log::read(log).await?;
+    let mut verdict = Verdict { findings, ..Verdict::default() };
+    by_itself::judge_promises(&mut verdict, &facts);
+    Ok((facts, verdict))
 }
 
 fn pace(lines: &[Line]) -> Option<Pace> {
