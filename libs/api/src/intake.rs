@@ -8,6 +8,7 @@ use seva_domain::values::{
 };
 use seva_domain::{import, values};
 
+use crate::caller::is_import_key;
 use crate::edge::{Draft, Pen, Whose, Written};
 use crate::identity::normalise;
 use crate::parse::{Fields, timestamp};
@@ -495,8 +496,7 @@ pub fn import_key(start: &pb::ImportStart) -> Result<String, Error> {
     let pb::ImportStart { import_key } = start;
     let mut fields = Fields::default();
     let key = fields.text("start.import_key", import_key, 1..=128);
-    let is_legal = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
-    if !import_key.bytes().all(is_legal) {
+    if key.is_some() && !is_import_key(import_key) {
         fields.refuse("start.import_key", "should be of a-z, 0-9, `-`, `_` and `.`");
     }
     fields.finish(|| key)

@@ -118,6 +118,7 @@ mod tests {
                     ..CaseStep::default()
                 })),
             ],
+            pending_promises: Vec::new(),
             position: String::new(),
         };
         vault.erase(gone).await.unwrap();

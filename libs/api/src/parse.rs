@@ -103,12 +103,7 @@ impl Fields {
 
     /// An instant from 1970 on, at most five minutes ahead, to the microsecond.
     pub fn at(&mut self, field: &str, value: &Timestamp, now: At) -> Option<At> {
-        let read = micros(value).and_then(|at| match at {
-            ..0 => Err("is before 1970"),
-            at if at > now.0.saturating_add(AHEAD_MAX_MICROS) => Err("is more than 5 minutes ahead"),
-            at => Ok(At(at)),
-        });
-        self.take(field, read)
+        self.take(field, checked_at(value, now))
     }
 
     /// An instant that is yet to come, of this millennium.
@@ -163,6 +158,15 @@ impl Fields {
             return Err(Error::Malformed(self.violations));
         }
         build().ok_or_else(|| Error::Internal("a field was refused without a reason".into()))
+    }
+}
+
+/// The instant at which something happened: not before 1970, at most a little ahead of now.
+pub(crate) fn checked_at(value: &Timestamp, now: At) -> Result<At, &'static str> {
+    match micros(value)? {
+        ..0 => Err("is before 1970"),
+        at if at > now.0.saturating_add(AHEAD_MAX_MICROS) => Err("is more than 5 minutes ahead"),
+        at => Ok(At(at)),
     }
 }
 

@@ -8,6 +8,9 @@ use crate::edge::Written;
 /// The metadata that says that an earlier sending of the same request was recorded.
 pub const REPLAYED: &str = "seva-replayed";
 
+/// The metadata that says that it was so already: the request left no record.
+pub const UNCHANGED: &str = "seva-unchanged";
+
 /// What a method answers.
 pub type Answered<T> = Result<Response<T>, Status>;
 
@@ -23,8 +26,11 @@ pub fn body(method: &str, request: &impl Message) -> Vec<u8> {
 /// The answer to a write.
 pub fn answered<T>(written: &Written, message: T) -> Answered<T> {
     let mut response = Response::new(message);
+    let says = tonic::metadata::MetadataValue::from_static("true");
     if written.is_replayed {
-        response.metadata_mut().insert(REPLAYED, tonic::metadata::MetadataValue::from_static("true"));
+        response.metadata_mut().insert(REPLAYED, says);
+    } else if written.records.is_empty() {
+        response.metadata_mut().insert(UNCHANGED, says);
     }
     Ok(response)
 }

@@ -39,6 +39,7 @@ pub const REASONS: &[&str] = &[
     "NOT_ACCEPTED",
     "NOT_DECIDED",
     "NOT_FOUND",
+    "NOT_IN_IMPORT",
     "NOT_REGISTERED",
     "NOT_RESOLVED",
     "OTHER_CURRENCY",

@@ -361,12 +361,15 @@ impl Shelf {
         }
     }
 
-    /// The next thing to happen by itself, if it is at or before this time.
+    /// The next thing to happen by itself by a clock that runs, if it is at or before this time.
     pub(crate) fn due(&self, by: At) -> Option<Due> {
-        self.0.keys().find_map(|key| match key {
-            Key::Due(due) if due.at <= by => Some(due.clone()),
+        let closed = self.find(&Lookup::ClosedImports);
+        let runs = |due: &Due| due.clock.is_none_or(|import| closed.contains(&Noun::Import(import)));
+        let due = self.0.keys().filter_map(|key| match key {
+            Key::Due(due) if due.at <= by && runs(due) => Some(due.clone()),
             Key::Due(_) | Key::Lookup(..) | Key::Noun(_) | Key::Request(_) => None,
-        })
+        });
+        due.min_by(|a, b| (a.at, a.noun, &a.name).cmp(&(b.at, b.noun, &b.name)))
     }
 
     pub(crate) fn nouns(&self) -> impl Iterator<Item = (&Noun, &Held)> {
@@ -519,7 +522,7 @@ impl House {
                 .filter(|other| *other != Service::of(&record.noun) && other.reads(record.noun.name()))
             {
                 let mut desk = self.desk(other);
-                if record.noun == Noun::Policy {
+                if other.folds(&record.noun) {
                     desk.fold_foreign(&foreign(record)).unwrap();
                 }
                 desk.take_in(record).unwrap();

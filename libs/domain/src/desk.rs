@@ -34,7 +34,7 @@ pub struct Submission {
 /// What a request came to, where it has a plan and was not refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Handled {
-    /// Records were made; the first of them is the request's own.
+    /// Records were made: the request's own, what was due to their nouns before, and what follows.
     Recorded,
     /// It is so already. The noun asked about stands at this rev.
     AlreadySo { rev: u64 },
@@ -58,6 +58,12 @@ pub struct Desk<'a> {
 pub struct Work {
     pub records: Vec<Arc<Record>>,
     pub delta: Delta,
+}
+
+/// How a desk stood before something that may have to be undone.
+struct Before {
+    records: usize,
+    delta: Delta,
 }
 
 /// One command to one noun, and why.
@@ -163,8 +169,13 @@ impl<'a> Desk<'a> {
         Ok(Handled::Recorded)
     }
 
-    /// Does what a due time reached stands for. A noun that has moved on leaves nothing.
+    /// Does what a due time reached stands for, with all that follows from it here. A noun that has moved on leaves nothing.
     pub fn fire(&mut self, due: &Due) -> Result<(), Rejection> {
+        self.fire_alone(due)?;
+        self.cascade(0)
+    }
+
+    fn fire_alone(&mut self, due: &Due) -> Result<(), Rejection> {
         let Some(command) = noun::when_due(&due.noun, &due.name) else { return Ok(()) };
         let order = Order {
             noun: due.noun,
@@ -176,10 +187,10 @@ impl<'a> Desk<'a> {
             cause: Some(Cause::Due(due.at)),
             step: None,
             depth: 0,
-            import: None,
+            // What becomes of history by itself is history.
+            import: due.clock,
         };
-        self.decide(order, &command)?;
-        self.cascade(0)
+        self.decide_now(order, &command).map(|_| ())
     }
 
     /// Takes in a record of another service: the processes react to it.
@@ -212,13 +223,47 @@ impl<'a> Desk<'a> {
             };
             let happened = fact.events.iter().filter(|entry| entry.origin == Origin::Fact);
             let events = happened.map(|entry| entry.event.clone()).collect();
+            self.catch_up(&order)?;
             let before = self.held(&order.noun);
             self.record(order, before.as_deref(), events)?;
         }
         self.cascade(0)
     }
 
+    /// Decides a command to a noun that has caught up with the time of it. What comes to nothing leaves it as it was.
     fn decide(&mut self, order: Order, command: &Command) -> Result<(), Rejection> {
+        let before = self.catch_up(&order)?;
+        let decided = self.decide_now(order, command);
+        if !matches!(decided, Ok(true))
+            && let Some(before) = before
+        {
+            self.records.truncate(before.records);
+            self.delta = before.delta;
+        }
+        decided.map(|_| ())
+    }
+
+    /// Fires what is due to a noun by its import's clock up to the time of an order, so that its history comes in as it was lived through.
+    /// Answers how the desk stood before, if there was something.
+    fn catch_up(&mut self, order: &Order) -> Result<Option<Before>, Rejection> {
+        let mut before = None;
+        while let Some(held) = self.held(&order.noun)
+            && held.import.is_some()
+            && let until = effective(order, Some(&held))
+            && let Some((at, name)) = held.state.due().into_iter().filter(|(at, _)| *at <= until).min()
+        {
+            let made = self.records.len();
+            before.get_or_insert_with(|| Before { records: made, delta: self.delta.clone() });
+            self.fire_alone(&Due { clock: held.import, at, noun: order.noun, name: name.into_owned() })?;
+            if self.records.len() == made {
+                break;
+            }
+        }
+        Ok(before)
+    }
+
+    /// Decides a command as its noun stands. Answers whether something came of it.
+    fn decide_now(&mut self, order: Order, command: &Command) -> Result<bool, Rejection> {
         let before = self.held(&order.noun);
         let absent;
         let state = match before.as_deref() {
@@ -231,9 +276,9 @@ impl<'a> Desk<'a> {
         let at = effective(&order, before.as_deref());
         let facts = noun::decide(state, command, at)?;
         if facts.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        self.record(order, before.as_deref(), facts)
+        self.record(order, before.as_deref(), facts).map(|()| true)
     }
 
     /// Makes a record of facts and of what the policy makes of them.

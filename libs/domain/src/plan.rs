@@ -26,6 +26,33 @@ pub enum Intent {
     Suggestion { suggestion: SuggestionId, command: suggestion::Command, expected_rev: Option<u64> },
 }
 
+impl Intent {
+    /// Whether it can be told of the past. What pays money, or says what holds from now on, cannot.
+    pub fn can_be_history(&self) -> bool {
+        match self {
+            Intent::AddIdentity { .. }
+            | Intent::CaptureSuggestion(_)
+            | Intent::Case { .. }
+            | Intent::Escalation { .. }
+            | Intent::LogInteraction(_)
+            | Intent::RegisterCustomer { .. }
+            | Intent::Suggestion { .. } => true,
+            Intent::Charge { command, .. } => match command {
+                charge::Command::Register(_)
+                | charge::Command::RequestRefund { .. }
+                | charge::Command::Decline { .. }
+                | charge::Command::RecordRefund { .. } => true,
+                charge::Command::Approve(_)
+                | charge::Command::Pay { .. }
+                | charge::Command::Fail { .. }
+                | charge::Command::LoseSight { .. }
+                | charge::Command::Lapse { .. } => false,
+            },
+            Intent::Import { .. } | Intent::Publish { .. } => false,
+        }
+    }
+}
+
 /// The key that a request's texts are sealed under, and whose it was taken to be; `None` is a fresh key, nobody's yet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sealing {
@@ -394,6 +421,14 @@ fn matter(noun: &Noun, view: &dyn View) -> Option<(CaseId, case::Matter)> {
     }
 }
 
+/// Whether silence has ended a case by then, also where its due time waits for the rest of an import.
+fn is_over(case: CaseId, view: &dyn View, at: At) -> bool {
+    let held = view.held(&Noun::Case(case));
+    held.is_some_and(|held| {
+        held.state.due().iter().any(|(due, name)| *due <= at && *name == case::CONFIRM_BY_SILENCE)
+    })
+}
+
 /// The customer's newest unfinished case of this kind, begun without a thread, if its last interaction is recent enough.
 fn joinable(
     interaction: &Interaction,
@@ -405,6 +440,7 @@ fn joinable(
     view.find(&Lookup::Joinable(customer))
         .iter()
         .filter_map(|noun| matter(noun, view))
+        .filter(|(id, _)| !is_over(*id, view, setting.at))
         .filter(|(_, matter)| matter.kind == interaction.kind)
         .filter(|(_, matter)| setting.at <= matter.last_interaction_at.plus_days(days))
         .max_by_key(|(id, matter)| (matter.last_interaction_at, *id))

@@ -480,7 +480,7 @@ fn replayed(house: &House) -> BTreeMap<Service, Shelf> {
                 if Service::of(&record.noun) != *service {
                     read = foreign(&read);
                 }
-                if Service::of(&record.noun) == *service || record.noun == Noun::Policy {
+                if Service::of(&record.noun) == *service || service.folds(&record.noun) {
                     let before = match delta.get(&rows::Key::Noun(record.noun)) {
                         Some(Some(Value::Noun(held))) => Some(Arc::clone(held)),
                         _ => shelf.held(&record.noun),

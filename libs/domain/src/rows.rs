@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::customer::{self, IdentityKind};
+use crate::import;
 use crate::noun::{Noun, State, Unreadable};
 use crate::record::{Record, Request};
-use crate::values::{At, CustomerId, RequestId, ThreadId, Token};
+use crate::values::{At, CustomerId, ImportId, RequestId, ThreadId, Token};
 
 /// A noun's state, and how far its history has come.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -17,12 +18,17 @@ pub struct Held {
     pub rev: u64,
     /// The latest time its rules have reckoned with.
     pub at: At,
+    /// The import whose history it still is: it made the noun, and nothing of the present has happened to it since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportId>,
     pub state: State,
 }
 
 /// A question that nouns are found by.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Lookup {
+    /// Imports whose history has come in.
+    ClosedImports,
     /// Customers known by this.
     Identity(IdentityKind, Token),
     /// Unfinished cases of a customer that belong to no thread.
@@ -42,8 +48,13 @@ pub struct Seen {
 }
 
 /// Something that will happen by itself.
+///
+/// What is still an import's history reckons with that import's clock, which stands until the import is closed: the rows that say what happened
+/// before a due time may not have come in yet.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Due {
+    /// The import by whose clock it is due; `None` is the clock on the wall.
+    pub clock: Option<ImportId>,
     pub at: At,
     pub noun: Noun,
     pub name: String,
@@ -129,24 +140,33 @@ pub(crate) fn fold_to(
     for lookup in found_after.iter().filter(|lookup| !found_before.contains(lookup)) {
         delta.insert(Key::Lookup(*lookup, record.noun), Some(Value::Present));
     }
-    let (due_before, due_after) = (old.due(), new.due());
-    let due = |(at, name): &(At, Cow<'static, str>)| {
-        Key::Due(Due { at: *at, noun: record.noun, name: name.clone().into_owned() })
+    let import = match before {
+        None => record.import,
+        Some(held) => held.import.filter(|_| record.import.is_some()),
     };
-    delta.extend(due_before.iter().filter(|gone| !due_after.contains(gone)).map(|gone| (due(gone), None)));
+    let due_before = dues(old, record.noun, before.and_then(|held| held.import));
+    let due_after = dues(&new, record.noun, import);
+    let gone = due_before.iter().filter(|gone| !due_after.contains(gone));
+    delta.extend(gone.map(|gone| (Key::Due(gone.clone()), None)));
     let added = due_after.iter().filter(|added| !due_before.contains(added));
-    delta.extend(added.map(|added| (due(added), Some(Value::Present))));
+    delta.extend(added.map(|added| (Key::Due(added.clone()), Some(Value::Present))));
     if let Some(request) = record.request {
         let seen = Value::Request(Seen { request, sequence, index });
         delta.entry(Key::Request(request.id)).or_insert(Some(seen));
     }
-    let held = Held { rev: record.rev, at: record.effective_at, state: new };
+    let held = Held { rev: record.rev, at: record.effective_at, import, state: new };
     delta.insert(Key::Noun(record.noun), Some(Value::Noun(Arc::new(held))));
     Ok(())
 }
 
+fn dues(state: &State, noun: Noun, clock: Option<ImportId>) -> Vec<Due> {
+    let due = |(at, name): (At, Cow<'static, str>)| Due { clock, at, noun, name: name.into_owned() };
+    state.due().into_iter().map(due).collect()
+}
+
 fn lookups(state: &State) -> Vec<Lookup> {
     match state {
+        State::Import(import::State::Closed) => vec![Lookup::ClosedImports],
         State::Customer(customer::State::Known(known)) => {
             known.identities.iter().map(|(kind, token)| Lookup::Identity(*kind, *token)).collect()
         }
@@ -160,7 +180,7 @@ fn lookups(state: &State) -> Vec<Lookup> {
         State::Charge(_)
         | State::Customer(customer::State::Absent)
         | State::Escalation(_)
-        | State::Import(_)
+        | State::Import(import::State::Absent | import::State::Running)
         | State::Policy(_)
         | State::Suggestion(_) => Vec::new(),
     }

@@ -54,14 +54,19 @@ impl Service {
         }
     }
 
+    /// Whether its decisions rest on a noun of another service: the policy that rules them, the imports whose nouns' due times wait.
+    pub fn folds(self, noun: &Noun) -> bool {
+        matches!(noun, Noun::Import(_) | Noun::Policy) && Service::of(noun) != self && self.reads(noun.name())
+    }
+
     /// Whether it folds or reacts to records of nouns of this name. It need not understand the others.
     pub fn reads(self, noun: &str) -> bool {
         match self {
-            Service::Escalation => matches!(noun, "case" | "customer" | "escalation" | "policy"),
+            Service::Escalation => matches!(noun, "case" | "escalation" | "import" | "policy"),
             Service::Feedback => matches!(noun, "case" | "policy" | "suggestion"),
             Service::Intake => matches!(noun, "case" | "customer" | "import" | "policy"),
             Service::Policy => noun == "policy",
-            Service::Refunds => matches!(noun, "case" | "charge" | "customer" | "policy"),
+            Service::Refunds => matches!(noun, "case" | "charge" | "customer" | "import" | "policy"),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lru::LruCache;
 use seva_domain::noun::Noun;
 use seva_domain::rows::{Delta, Due, Held, Key, Lookup, Seen, Value};
-use seva_domain::values::RequestId;
+use seva_domain::values::{ImportId, RequestId};
 
 use crate::planted::{self, Bug};
 use crate::rowcodec;
@@ -92,9 +92,9 @@ impl Base {
         self.kept_or_read(|kept| &mut kept.requests, request, read)
     }
 
-    /// The first due times, in order, at most `limit`.
-    pub fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError> {
-        let rows = self.store.scan(rowcodec::DUE, None, limit)?;
+    /// The first due times by a clock, in order, at most `limit`.
+    pub fn due(&self, clock: Option<ImportId>, limit: usize) -> Result<Vec<Due>, StoreError> {
+        let rows = self.store.scan(&rowcodec::clock(clock), None, limit)?;
         rows.iter().map(|(key, _)| rowcodec::due(key)).collect()
     }
 
@@ -168,7 +168,7 @@ mod tests {
     use seva_domain::values::{At, CustomerId, KeyId, Token};
 
     fn held(rev: u64) -> Arc<Held> {
-        Arc::new(Held { rev, at: At(0), state: State::Customer(customer::State::Absent) })
+        Arc::new(Held { rev, at: At(0), import: None, state: State::Customer(customer::State::Absent) })
     }
 
     #[test]

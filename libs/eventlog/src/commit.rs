@@ -206,15 +206,17 @@ impl ReadCommit {
     }
 }
 
-impl From<&Commit> for ReadCommit {
-    fn from(commit: &Commit) -> ReadCommit {
+impl ReadCommit {
+    /// A commit made here, as a reader of the nouns wanted would have read it from the log.
+    pub fn of(commit: &Commit, wants: impl Fn(&str) -> bool) -> ReadCommit {
         let Commit { at, build, prev, reacted_to, records } = commit;
+        let wanted = |record: &Arc<Record>| wants(record.noun.name()).then(|| Arc::clone(record));
         ReadCommit {
             at: *at,
             build: build.clone(),
             prev: *prev,
             reacted_to: *reacted_to,
-            records: records.iter().cloned().map(Some).collect(),
+            records: records.iter().map(wanted).collect(),
         }
     }
 }

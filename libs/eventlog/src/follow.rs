@@ -145,7 +145,7 @@ impl Checker {
         }
         let digest = Digest::of(&stored.bytes);
         let commit = match self.own.get(digest) {
-            Some(own) => ReadCommit::from(own.as_ref()),
+            Some(own) => ReadCommit::of(&own, self.wants),
             None => ReadCommit::decode(&stored.bytes, self.wants)
                 .map_err(|source| Broken::Unreadable { sequence: stored.sequence, source })?,
         };

@@ -174,6 +174,12 @@ impl JetStreamLog {
                 match tokio::time::timeout(QUIET_MAX, open.next()).await {
                     Ok(Some(Ok(message))) => {
                         let stored = stored(&message);
+                        // The client makes a lost consumer anew by itself, from the log's beginning if it had delivered nothing yet.
+                        if stored.as_ref().is_ok_and(|stored| stored.sequence < next) {
+                            tracing::debug!(next_sequence = next, "following began anew from too early");
+                            messages = None;
+                            continue;
+                        }
                         let next = stored.as_ref().map_or(next, |stored| stored.sequence + 1);
                         return Some((stored, (log, messages, next)));
                     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use seva_domain::desk::apply_lookups;
 use seva_domain::noun::Noun;
 use seva_domain::rows::{Delta, Due, Held, Key, Lookup, Seen, Value, View};
-use seva_domain::values::{At, RequestId};
+use seva_domain::values::{At, ImportId, RequestId};
 
 use crate::base::Base;
 use crate::store::StoreError;
@@ -88,19 +88,33 @@ impl Layers {
         self.failure.borrow_mut().take()
     }
 
-    /// The first due times up to and including `until`, in order, at most `limit`.
+    /// The first due times up to and including `until`, by every clock that runs: the wall's, and those of imports that are closed. In order, at
+    /// most `limit`.
     pub fn due(&self, until: At, limit: usize) -> Vec<Due> {
-        let mut due: BTreeMap<Due, bool> = BTreeMap::new();
-        // Rows that newer layers take away must not crowd out later ones.
-        let gone =
-            self.overlays().filter(|(key, value)| matches!(key, Key::Due(_)) && value.is_none()).count();
-        let rows = self.try_base(|base| base.due(limit + gone)).unwrap_or_default();
-        due.extend(rows.into_iter().map(|found| (found, true)));
-        for (key, value) in self.overlays() {
-            if let Key::Due(found) = key {
-                due.insert(found.clone(), value.is_some());
+        let mut due = self.due_by(None, until, limit);
+        for noun in self.find(&Lookup::ClosedImports) {
+            if let Noun::Import(import) = noun {
+                due.extend(self.due_by(Some(import), until, limit));
             }
         }
+        due.sort_unstable_by(|a, b| (a.at, a.noun, &a.name).cmp(&(b.at, b.noun, &b.name)));
+        due.truncate(limit);
+        due
+    }
+
+    fn due_by(&self, clock: Option<ImportId>, until: At, limit: usize) -> Vec<Due> {
+        let mut due: BTreeMap<Due, bool> = BTreeMap::new();
+        let newer = || {
+            self.overlays().filter_map(|(key, value)| match key {
+                Key::Due(found) if found.clock == clock => Some((found, value.is_some())),
+                Key::Due(_) | Key::Lookup(..) | Key::Noun(_) | Key::Request(_) => None,
+            })
+        };
+        // Rows that newer layers take away must not crowd out later ones.
+        let gone = newer().filter(|(_, stands)| !stands).count();
+        let rows = self.try_base(|base| base.due(clock, limit + gone)).unwrap_or_default();
+        due.extend(rows.into_iter().map(|found| (found, true)));
+        due.extend(newer().map(|(found, stands)| (found.clone(), stands)));
         let standing = due.into_iter().filter(|(found, stands)| *stands && found.at <= until);
         standing.map(|(found, _)| found).take(limit).collect()
     }

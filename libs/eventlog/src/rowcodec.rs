@@ -6,12 +6,15 @@ use seva_domain::customer::IdentityKind;
 use seva_domain::noun::Noun;
 use seva_domain::record::Request;
 use seva_domain::rows::{Due, Held, Key, Lookup, Seen, Value};
-use seva_domain::values::{At, KeyId, RequestId, Token};
+use seva_domain::values::{At, ImportId, KeyId, RequestId, Token};
 
 use crate::store::StoreError;
 
 /// Begins the rows of due times.
 pub const DUE: &[u8] = b"d";
+
+/// Begins the rows of what is due by an import's clock.
+const KEPT: &[u8] = b"k";
 
 /// Begins the rows of nouns.
 pub const NOUN: &[u8] = b"n";
@@ -23,7 +26,7 @@ pub const CHECKPOINT: &[u8] = b"c";
 pub fn key(key: &Key) -> Vec<u8> {
     match key {
         Key::Due(due) => {
-            let mut bytes = DUE.to_vec();
+            let mut bytes = self::clock(due.clock);
             // The sign bit is turned, so that bytes order like instants.
             bytes.extend((due.at.0 ^ i64::MIN).to_be_bytes());
             bytes.extend(due.noun.key());
@@ -40,9 +43,18 @@ pub fn key(key: &Key) -> Vec<u8> {
     }
 }
 
+/// What the keys of one clock's due times begin with.
+pub fn clock(clock: Option<ImportId>) -> Vec<u8> {
+    match clock {
+        None => DUE.to_vec(),
+        Some(import) => [KEPT, import.bytes().as_slice()].concat(),
+    }
+}
+
 /// What the keys of a look-up's rows begin with.
 pub fn lookup(lookup: &Lookup) -> Vec<u8> {
     match lookup {
+        Lookup::ClosedImports => b"lc".to_vec(),
         Lookup::Identity(kind, token) => {
             let kind = match kind {
                 IdentityKind::Account => b'a',
@@ -66,11 +78,14 @@ pub fn looked_up(key: &[u8]) -> Result<Noun, StoreError> {
 /// The due time that a row stands for.
 pub fn due(key: &[u8]) -> Result<Due, StoreError> {
     let read = || {
-        let rest = key.strip_prefix(DUE)?;
+        let (clock, rest) = match key.strip_prefix(KEPT) {
+            Some(rest) => (Some(ImportId::from_bytes(rest.get(..16)?.try_into().ok()?)), rest.get(16..)?),
+            None => (None, key.strip_prefix(DUE)?),
+        };
         let at = i64::from_be_bytes(rest.get(..8)?.try_into().ok()?) ^ i64::MIN;
         let noun = Noun::from_key(rest.get(8..25)?)?;
         let name = String::from_utf8(rest.get(25..)?.to_vec()).ok()?;
-        Some(Due { at: At(at), noun, name })
+        Some(Due { clock, at: At(at), noun, name })
     };
     read().ok_or_else(|| damaged("a due time"))
 }

@@ -11,7 +11,7 @@ use seva_domain::noun::{Noun, Rejection, State, Unreadable};
 use seva_domain::plan::NoPlan;
 use seva_domain::policy::Policy;
 use seva_domain::record::Record;
-use seva_domain::rows::{self, Delta, Due, Held, Value, View};
+use seva_domain::rows::{self, Delta, Due, Held, Lookup, Value, View};
 use seva_domain::service::Service;
 use seva_domain::values::At;
 
@@ -36,7 +36,7 @@ pub const CASCADE_BYTES_MAX: usize = 256 * 1024;
 const REACTION_BYTES_EXTRA: usize = 512;
 
 /// The shape of a shard's rows. A database of another shape is made anew from the log.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// How far a shard's rows are. Stands in the same batch as they do.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -130,7 +130,7 @@ impl Pending {
         let (mut records, mut reactions, mut bytes) = (Vec::new(), 0, 0);
         for (_, record) in followed.commit.records() {
             let count: usize = service.processes().iter().map(|process| process.reactions_max(record)).sum();
-            if count > 0 || record.noun == Noun::Policy {
+            if count > 0 || service.folds(&record.noun) {
                 records.push(Arc::clone(record));
             }
             if count > 0 {
@@ -228,7 +228,7 @@ impl Shard {
         let mut delta = Delta::new();
         let sequence = followed.sequence;
         for message in self.pending.iter().take_while(|m| m.sequence <= followed.commit.reacted_to) {
-            for record in message.records.iter().filter(|record| record.noun == Noun::Policy) {
+            for record in message.records.iter().filter(|record| self.service.folds(&record.noun)) {
                 let before = self.before(&delta, &record.noun);
                 rows::fold(&mut delta, before.as_deref(), &foreign(record), 0, 0)
                     .map_err(|source| ShardError::Unreadable { sequence: message.sequence, source })?;
@@ -436,7 +436,7 @@ impl Shard {
     ) -> Result<(), ShardError> {
         let policy = self.policy();
         let mut desk = self.desk(policy, gathering);
-        if record.noun == Noun::Policy {
+        if self.service.folds(&record.noun) {
             desk.fold_foreign(&foreign(record))
                 .map_err(|source| ShardError::Unreadable { sequence, source })?;
         }
@@ -501,8 +501,10 @@ impl Shard {
         if delta.contains_key(&rows::Key::Noun(Noun::Policy)) {
             self.policy = None;
         }
-        // Due times order first among keys.
-        if delta.keys().next().is_some_and(|key| matches!(key, rows::Key::Due(_))) {
+        // Due times order first among keys, and behind them the imports whose clocks run.
+        let changes_due =
+            |key| matches!(key, &rows::Key::Due(_) | &rows::Key::Lookup(Lookup::ClosedImports, _));
+        if delta.keys().next().is_some_and(changes_due) {
             self.next_due = None;
         }
     }

@@ -92,12 +92,15 @@ fn again(
     while let Some(request) = rest.iter().position(|record| record.request.is_some()) {
         rest = &rest[request..];
         let id = rest.first().and_then(|record| record.request).map(|request| request.id);
-        let same = |record: &&Arc<Record>| record.request.map(|request| request.id) == id;
-        let count = rest.iter().take_while(same).count();
-        if let Err(rejection) = shard.rerun(&mut gathering, &rest[..count]) {
+        let of = |record: &Arc<Record>| record.request.map(|request| request.id);
+        // What became of its nouns by themselves before may stand between the facts of a request.
+        let count = rest.iter().take_while(|record| of(record).is_none() || of(record) == id).count();
+        let (facts, others) = rest.split_at(count);
+        let facts: Vec<_> = facts.iter().filter(|record| of(record).is_some()).cloned().collect();
+        if let Err(rejection) = shard.rerun(&mut gathering, &facts) {
             tracing::warn!(%rejection, sequence = followed.sequence, "facts of the log could not be run again");
         }
-        rest = &rest[count..];
+        rest = others;
     }
     shard.discard(true);
     report.commits += 1;

@@ -1,6 +1,7 @@
 //! `endpoints.toml`: where a running Seva listens, written by the demo and read by every other verb.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,9 @@ use crate::files;
 
 /// The file's name inside a data folder.
 pub const FILE: &str = "endpoints.toml";
+
+/// The file that keeps two processes from adding their endpoints at once.
+const LOCK: &str = "endpoints.lock";
 
 /// The file in the cache folder that remembers the last demo's data folder.
 const LAST: &str = "last-demo";
@@ -21,11 +25,11 @@ pub struct Endpoints {
     pub nats: String,
     /// The NATS server's monitoring page, as `http://127.0.0.1:8222`.
     pub monitor: String,
-    /// Where metrics are served, when they are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<String>,
     /// The file that holds the master key; the key itself is never written here.
     pub master_key_file: PathBuf,
+    /// Each service's metrics page by its name, as `http://127.0.0.1:9100/metrics`; services of one process share one.
+    #[serde(default)]
+    pub metrics: BTreeMap<String, String>,
     /// Each service's gRPC address by its name, as `http://127.0.0.1:50051`.
     #[serde(default)]
     pub services: BTreeMap<String, String>,
@@ -117,6 +121,32 @@ impl Endpoints {
         Ok(files::write_whole(&path, &text)?)
     }
 
+    /// Writes these endpoints into the data folder `dir`, beside those of other services whose processes share the folder.
+    pub fn join(mut self, dir: &Path) -> Result<(), Error> {
+        let path = dir.join(LOCK);
+        let lock = || {
+            std::fs::create_dir_all(dir)?;
+            let lock = File::options().create(true).write(true).truncate(false).open(&path)?;
+            lock.lock()?;
+            Ok(lock)
+        };
+        // Held until the file is written: what a process started at the same time adds is not lost.
+        let _lock = lock().map_err(|source| files::Error::Write { path: path.clone(), source })?;
+        if let Ok(others) = Endpoints::read(dir) {
+            // A process that was given no key file does not make the others' unknown.
+            if self.master_key_file.as_os_str().is_empty() {
+                self.master_key_file = others.master_key_file;
+            }
+            for (service, url) in others.services {
+                self.services.entry(service).or_insert(url);
+            }
+            for (service, url) in others.metrics {
+                self.metrics.entry(service).or_insert(url);
+            }
+        }
+        self.write(dir)
+    }
+
     /// Returns the address of `service`, or an error that lists the services there are.
     pub fn service(&self, service: &str) -> Result<&str, Error> {
         self.services.get(service).map(String::as_str).ok_or_else(|| Error::NoSuchService {
@@ -160,8 +190,8 @@ mod tests {
         Endpoints {
             nats: "nats://127.0.0.1:4222".into(),
             monitor: "http://127.0.0.1:8222".into(),
-            metrics: None,
             master_key_file: "data/master.key".into(),
+            metrics: BTreeMap::new(),
             services: BTreeMap::from([
                 ("feedback".into(), "http://127.0.0.1:50052".into()),
                 ("intake".into(), "http://127.0.0.1:50051".into()),
@@ -172,11 +202,37 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        for metrics in [None, Some("http://127.0.0.1:9100/metrics".to_owned())] {
+        let page = ("intake".to_owned(), "http://127.0.0.1:9100/metrics".to_owned());
+        for metrics in [BTreeMap::new(), BTreeMap::from([page])] {
             let endpoints = Endpoints { metrics, ..running() };
             endpoints.write(dir.path()).unwrap();
             assert_eq!(Endpoints::read(dir.path()).unwrap(), endpoints);
         }
+    }
+
+    #[test]
+    fn processes_that_join_at_once_lose_nothing_of_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for n in 0..16 {
+                let dir = dir.path();
+                scope.spawn(move || {
+                    let own =
+                        |kind: &str| BTreeMap::from([(format!("service-{n}"), format!("http://{kind}:{n}"))]);
+                    Endpoints { services: own("rpc"), metrics: own("metrics"), ..running() }
+                        .join(dir)
+                        .unwrap();
+                });
+            }
+        });
+        let joined = Endpoints::read(dir.path()).unwrap();
+        assert_eq!((joined.services.len(), joined.metrics.len()), (16, 16), "{joined:?}");
+        let moved = BTreeMap::from([("service-3".to_owned(), "http://elsewhere:3".to_owned())]);
+        let keyless = Endpoints { services: moved, master_key_file: PathBuf::new(), ..running() };
+        keyless.join(dir.path()).unwrap();
+        let joined = Endpoints::read(dir.path()).unwrap();
+        assert_eq!(joined.master_key_file, running().master_key_file);
+        assert_eq!((joined.services.len(), joined.service("service-3").unwrap()), (16, "http://elsewhere:3"));
     }
 
     #[test]

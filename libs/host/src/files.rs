@@ -50,6 +50,14 @@ fn try_write_whole(path: &Path, text: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Returns the last line the log gained since `begin`.
+pub(crate) fn last_line(log: &Path, begin: u64) -> String {
+    let bytes = std::fs::read(log).unwrap_or_default();
+    let new = usize::try_from(begin).ok().and_then(|begin| bytes.get(begin..)).unwrap_or_default();
+    let text = String::from_utf8_lossy(new);
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing").to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

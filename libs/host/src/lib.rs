@@ -1,8 +1,9 @@
-//! How a Seva process lives: its NATS server, logs, metrics, limits, shutdown and published addresses.
+//! How a Seva process lives: its NATS server, child processes, logs, metrics, limits, shutdown and published addresses.
 //!
 //! Nothing here knows the business: this crate depends on no other crate of the workspace.
 
 mod chance;
+pub mod child;
 pub mod endpoints;
 pub mod files;
 pub mod layers;

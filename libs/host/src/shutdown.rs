@@ -11,6 +11,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// How long a stopping process may take to finish what it has begun.
 pub const DRAIN: Duration = Duration::from_secs(25);
 
+/// How much longer than [`DRAIN`] a process may go on whose parent is gone.
+const ORPHANED: Duration = Duration::from_secs(5);
+
 /// Watches for the signals that stop this process.
 #[derive(Debug)]
 pub struct Shutdown {
@@ -32,6 +35,21 @@ impl Shutdown {
     /// Returns the token that is cancelled at the first signal.
     pub fn token(&self) -> CancellationToken {
         self.begin.clone()
+    }
+
+    /// Begins the shutdown also when standard input ends: whoever started this process held its other end, and is gone.
+    ///
+    /// Soon after [`DRAIN`] the process ends, whatever it is doing then: nobody is left who would kill it.
+    pub fn with_parent(&self) {
+        let begin = self.begin.clone();
+        // A thread, because reading blocks; it ends with the process.
+        std::thread::spawn(move || {
+            // Whether the pipe broke or was closed makes no difference.
+            let _end = io::copy(&mut io::stdin(), &mut io::sink());
+            begin.cancel();
+            std::thread::sleep(DRAIN + ORPHANED);
+            std::process::exit(1);
+        });
     }
 
     /// Begins the shutdown as if a signal had arrived.

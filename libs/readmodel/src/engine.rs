@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use crate::database::{Database, OpenError};
 use crate::model::ReadModel;
 use crate::projector::{Checkpoint, Live, Projections};
-use crate::rebuild::{RebuildError, Rebuilt, rebuild, tree_name};
+use crate::rebuild::{RebuildError, Rebuilt, rebuild, tree_name, without_rows};
 
 /// The tree of what a service decides on. Its name changes with the shape of its rows.
 fn shard_tree() -> String {
@@ -58,6 +58,8 @@ pub struct Running {
     database: Database,
     models: Vec<Arc<dyn ReadModel>>,
     log: Log,
+    /// Which nouns the process understands.
+    reads: fn(&str) -> bool,
     /// Held by a rebuild: one runs at a time.
     rebuilds: Mutex<()>,
     follower: JoinHandle<()>,
@@ -73,8 +75,8 @@ impl Running {
         let tree = if live == tree_name(name, 1) { tree_name(name, 2) } else { tree_name(name, 1) };
         // A rebuild that came to nothing may have left some.
         self.database.drop_tree(&tree)?;
-        let (rebuilt, old) =
-            rebuild(&self.log, &self.database, &self.projections, model, tree.clone()).await?;
+        let live = without_rows(&self.log, &self.database, model, tree.clone())?;
+        let (rebuilt, old) = rebuild(&self.log, self.reads, &self.projections, live).await?;
         remember_tree(&self.database, name, &tree)?;
         unread(&old.store).await;
         self.database.drop_tree(&old.tree)?;
@@ -412,6 +414,7 @@ fn start(
         database,
         models: config.models.clone(),
         log: config.log.clone(),
+        reads: reads(config.service),
         rebuilds: Mutex::default(),
         follower,
     };

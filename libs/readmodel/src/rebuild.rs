@@ -42,19 +42,28 @@ pub(crate) fn tree_name(model: &str, n: u64) -> String {
     if n == 0 { model.to_owned() } else { format!("{model}~{n}") }
 }
 
-/// Rebuilds a read model and puts the new rows in the place of the live ones.
-pub(crate) async fn rebuild(
+/// A read model without rows yet, in a tree of its own.
+pub(crate) fn without_rows(
     log: &Log,
     database: &Database,
-    projections: &Projections,
     model: Arc<dyn ReadModel>,
     tree: String,
-) -> Result<(Rebuilt, Live), RebuildError> {
-    let began = Instant::now();
+) -> Result<Live, StoreError> {
     let store = database.tree(&tree)?;
     let checkpoint = Checkpoint { incarnation: log.incarnation().to_owned(), ..Checkpoint::default() };
-    let mut live = Live { model, tree, store, checkpoint, stored: 0 };
-    let mut checker = Checker::new(Chains::default(), |_| true, Own::default());
+    Ok(Live { model, tree, store, checkpoint, stored: 0 })
+}
+
+/// Folds a read model without rows from the log, as a process that understands the nouns wanted has it, and puts the new rows in the place of
+/// the live ones.
+pub(crate) async fn rebuild(
+    log: &Log,
+    wants: fn(&str) -> bool,
+    projections: &Projections,
+    mut live: Live,
+) -> Result<(Rebuilt, Live), RebuildError> {
+    let began = Instant::now();
+    let mut checker = Checker::new(Chains::default(), wants, Own::default());
     let mut messages = log.follow(1).await.map_err(Broken::from)?;
     let mut records = 0;
     loop {

@@ -36,9 +36,13 @@ pub(crate) struct NatsKeys {
 }
 
 impl NatsKeys {
-    /// Finds or makes the stream, and makes sure that the master key is the one its keys are wrapped with.
-    pub(crate) async fn connect(context: Context, wrapping: &WrappingKey) -> Result<NatsKeys, Error> {
-        let stream = context.get_or_create_stream(config()).await.map_err(unavailable)?;
+    /// Finds or makes the stream, with so many replicas, and makes sure that the master key is the one its keys are wrapped with.
+    pub(crate) async fn connect(
+        context: Context,
+        replicas: usize,
+        wrapping: &WrappingKey,
+    ) -> Result<NatsKeys, Error> {
+        let stream = context.get_or_create_stream(config(replicas)).await.map_err(unavailable)?;
         check_config(stream.cached_info())?;
         let keys = NatsKeys { client: context.client(), context, stream };
         keys.check_master_key(wrapping).await?;
@@ -169,12 +173,13 @@ fn ack(answer: &Message) -> Result<PublishAck, Error> {
     }
 }
 
-fn config() -> Config {
+fn config(replicas: usize) -> Config {
     Config {
         name: STREAM.to_owned(),
         description: Some("keys of persons, wrapped by the master key".to_owned()),
         subjects: vec!["seva.key.*".to_owned(), CHECK_SUBJECT.to_owned()],
         storage: StorageType::File,
+        num_replicas: replicas,
         retention: RetentionPolicy::Limits,
         max_messages_per_subject: 1,
         allow_direct: true,

@@ -58,10 +58,10 @@ pub struct SealedBytes<'a> {
 }
 
 impl Vault {
-    /// Opens the vault in NATS: finds or makes the stream `SEVA_KEYS`, refuses a master key that is not its own, and begins to make keys.
-    pub async fn connect(context: Context, master: MasterKey) -> Result<Vault, Error> {
+    /// Opens the vault in NATS: finds or makes the stream `SEVA_KEYS`, with so many replicas, refuses a master key that is not its own, and begins to make keys.
+    pub async fn connect(context: Context, replicas: usize, master: MasterKey) -> Result<Vault, Error> {
         let wrapping = Arc::new(WrappingKey::new(master.derived("wrap keys v1")));
-        let keys = NatsKeys::connect(context, &wrapping).await?;
+        let keys = NatsKeys::connect(context, replicas, &wrapping).await?;
         let pool = Pool::start(keys.clone(), wrapping.clone());
         Ok(Vault::new(master, wrapping, Store::Nats { keys: Box::new(keys), pool }))
     }

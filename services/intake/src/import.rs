@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
-use seva_api::edge::{Asked, Edge, Turn};
+use seva_api::edge::{Asked, Backfill, Edge, Turn};
 use seva_api::intake::{self, Bracket, Logging};
 use seva_api::pb::intake::v1::import_interactions_request::Part;
 use seva_api::pb::intake::v1::import_interactions_response::Result as Outcome;
@@ -141,7 +141,8 @@ impl Import {
         };
         let request = self.edge.identities().row(&self.caller, &self.key, &row.request_id);
         let body = body("ImportInteractions", row);
-        let asked = Asked { caller: &self.caller, request, body: &body, import: Some(self.id) };
+        let import = Some(Backfill { import: self.id, occurred_at: None });
+        let asked = Asked { caller: &self.caller, request, body: &body, import };
         let written = self.edge.write_in_turn(asked, &draft, Some(turn)).await?;
         let logged = intake::logged(&written)?;
         Ok(if written.is_replayed { Outcome::AlreadyRecorded(logged) } else { Outcome::Recorded(logged) })

@@ -28,6 +28,8 @@ Examples:
 pub(crate) enum Verb {
     /// Play a shop's week through the services, started with a log of their own.
     Demo(DemoArgs),
+    /// Follow the published events, or list their types.
+    Events(crate::events::EventsArgs),
     /// Bring in a file of past interactions.
     Import(crate::import::ImportArgs),
     /// Call any method of a running service, found by reflection.
@@ -49,7 +51,7 @@ pub(crate) enum Verb {
 /// Options of `seva serve`.
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
-    /// Which services; none named: all.
+    /// Which services, `history` among them; none named: all.
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
     /// The NATS server that holds the log.
@@ -64,7 +66,10 @@ pub(crate) struct ServeArgs {
     /// Where to listen, on loopback only; with several services, the first one's port, 0 for free ones.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub(crate) listen: SocketAddr,
-    /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself.
+    /// The port of the metrics page, on loopback; 0 for a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) metrics_port: u16,
+    /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself. `history` needs none.
     #[arg(long, value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
     /// What the log's server must promise before a write counts.
@@ -76,6 +81,9 @@ pub(crate) struct ServeArgs {
     /// Who pays refunds, on loopback only; without one, what is approved waits.
     #[arg(long, value_name = "URL", env = "SEVA_PAYMENT_PROVIDER")]
     pub(crate) payment_provider: Option<String>,
+    /// End when standard input does: for whoever starts this process as a part of another.
+    #[arg(long)]
+    pub(crate) with_parent: bool,
 }
 
 /// What the log's server must promise.
@@ -99,6 +107,9 @@ pub(crate) struct DemoArgs {
     /// Print the summary as one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Run each service as a process of its own.
+    #[arg(long)]
+    pub(crate) separate: bool,
 }
 
 /// Which running Seva is asked, and by whom.
@@ -146,9 +157,15 @@ pub(crate) struct InboxArgs {
 /// Options of `seva status`.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
+    /// Which services; none named: all that run.
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    /// End with exit code 6 unless every one of them takes commands.
+    #[arg(long)]
+    pub(crate) ready: bool,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use seva_api::pb::escalation::v1::escalation_service_client::EscalationServiceClient;
 use seva_api::pb::feedback::v1::feedback_service_client::FeedbackServiceClient;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
+use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_host::endpoints::{self, Endpoints};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
@@ -53,6 +55,15 @@ impl Home {
         Ok(Home { endpoints, actor: actor.to_owned() })
     }
 
+    /// Looks at these services only, each of which has to be there; at all if none is named.
+    pub(crate) fn narrow(&mut self, names: &[String]) -> anyhow::Result<()> {
+        for name in names {
+            self.endpoints.service(name)?;
+        }
+        self.endpoints.services.retain(|name, _| names.is_empty() || names.contains(name));
+        Ok(())
+    }
+
     /// A client of the intake service.
     pub(crate) fn intake(&self) -> anyhow::Result<IntakeServiceClient<Channel>> {
         Ok(IntakeServiceClient::new(self.channel("intake")?).max_decoding_message_size(ANSWER_BYTES_MAX))
@@ -61,6 +72,17 @@ impl Home {
     /// A client of the feedback service.
     pub(crate) fn feedback(&self) -> anyhow::Result<FeedbackServiceClient<Channel>> {
         Ok(FeedbackServiceClient::new(self.channel("feedback")?).max_decoding_message_size(ANSWER_BYTES_MAX))
+    }
+
+    /// A client of the escalation service.
+    pub(crate) fn escalation(&self) -> anyhow::Result<EscalationServiceClient<Channel>> {
+        let channel = self.channel("escalation")?;
+        Ok(EscalationServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+    }
+
+    /// A client of the refunds service.
+    pub(crate) fn refunds(&self) -> anyhow::Result<RefundsServiceClient<Channel>> {
+        Ok(RefundsServiceClient::new(self.channel("refunds")?).max_decoding_message_size(ANSWER_BYTES_MAX))
     }
 
     /// A client for each service's operations, by the service's name.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use seva_domain::service::Service;
 use seva_eventlog::writer::Phase;
+use seva_history::relay::{self, Relay};
 use seva_readmodel::engine::Engine;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
@@ -21,6 +22,29 @@ pub fn service_name(service: Service) -> &'static str {
         Service::Policy => "seva.policy.v1.PolicyService",
         Service::Refunds => "seva.refunds.v1.RefundsService",
     }
+}
+
+/// What the relay's health is asked by: it has no service of its own to be called.
+pub const HISTORY: &str = "seva.operations.v1.OperationsService";
+
+/// Reports the relay's health until the shutdown begins: serving while it publishes.
+pub async fn follow_relay(relay: Relay, reporter: HealthReporter, shutdown: CancellationToken) {
+    let report = async |status| {
+        reporter.set_service_status("", status).await;
+        reporter.set_service_status(HISTORY, status).await;
+    };
+    let mut progress = relay.progress();
+    loop {
+        let publishes = progress.borrow_and_update().phase == relay::Phase::Relaying;
+        let is_serving = publishes && relay.log().is_connected();
+        report(if is_serving { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        tokio::select! {
+            next = progress.changed() => if next.is_err() { break },
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = shutdown.cancelled() => break,
+        }
+    }
+    report(ServingStatus::NotServing).await;
 }
 
 /// Reports a service's health until the shutdown begins: from then on it is not serving.

@@ -39,7 +39,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tower::util::MapResponseLayer;
 
-use crate::{health, metrics};
+use crate::{health, history, metrics};
 
 /// The build that commits name.
 pub const BUILD: &str = concat!("seva-", env!("CARGO_PKG_VERSION"));
@@ -80,6 +80,8 @@ impl Durability {
 pub struct Options {
     /// Each once.
     pub services: Vec<Service>,
+    /// Whether the relay of history runs here, too: it owns no noun, so it is none of the services above.
+    pub history: bool,
     /// The NATS server that holds the log.
     pub nats_url: String,
     /// Its monitoring page, where durability is checked.
@@ -88,15 +90,37 @@ pub struct Options {
     pub data: PathBuf,
     /// The address of the first service; further ones take the ports after it, or free ones where it is 0.
     pub listen: SocketAddr,
-    pub master: MasterKey,
+    /// What the keys of persons are wrapped with; history does without.
+    pub master: Option<MasterKey>,
     pub durability: Durability,
     pub clock: Clock,
     /// Whether a clock that is off the log's stops the writers.
     pub checks_clock: bool,
-    /// How many replicas the log's stream is made with.
+    /// How many replicas the streams of log and keys are made with.
     pub replicas: usize,
     /// Who pays refunds; without one, what is approved waits, and is tried again and again.
     pub payment_provider: Option<PaymentProvider>,
+    /// The port of the metrics page; 0 for a free one.
+    pub metrics_port: u16,
+}
+
+impl Options {
+    /// The address of the n-th part of the house.
+    pub(crate) fn listen(&self, n: u16) -> SocketAddr {
+        let mut listen = self.listen;
+        if listen.port() != 0 {
+            listen.set_port(listen.port() + n);
+        }
+        listen
+    }
+
+    /// A connection of its own to the log's server.
+    pub(crate) async fn connect(&self, part: &str) -> anyhow::Result<async_nats::Client> {
+        let connecting =
+            async_nats::ConnectOptions::new().name(format!("seva-{part}")).retry_on_initial_connect();
+        let connected = connecting.connect(&self.nats_url).await;
+        connected.with_context(|| format!("no connection to {}", self.nats_url))
+    }
 }
 
 /// The machine's clock.
@@ -112,9 +136,11 @@ pub fn system_clock() -> Clock {
 pub struct Running {
     /// Where each answers: `http://127.0.0.1:port`.
     pub services: BTreeMap<Service, String>,
+    /// Where history answers, if it runs here.
+    pub history: Option<String>,
     /// Where the metrics are.
     pub metrics: String,
-    engines: Vec<JoinHandle<Result<(), EngineError>>>,
+    engines: Vec<BoxFuture<'static, anyhow::Result<()>>>,
     payers: Vec<JoinHandle<()>>,
     servers: Vec<JoinHandle<Result<(), tonic::transport::Error>>>,
     stop_engines: CancellationToken,
@@ -132,7 +158,7 @@ impl Running {
             try_join_all(payers).await?;
             Ok(())
         };
-        let mut engines = try_join_all(engines.into_iter().map(engine_over));
+        let mut engines = try_join_all(engines);
         let result = tokio::select! {
             served = served => served,
             over = &mut engines => {
@@ -167,6 +193,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
     let own = Own::default();
     let mut running = Running {
         services: BTreeMap::new(),
+        history: None,
         metrics: String::new(),
         engines: Vec::new(),
         payers: Vec::new(),
@@ -174,21 +201,27 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         stop_engines: stop_engines.clone(),
     };
     for (n, service) in (0_u16..).zip(&options.services) {
-        let mut listen = options.listen;
-        if listen.port() != 0 {
-            listen.set_port(listen.port() + n);
-        }
+        let listen = options.listen(n);
         let part =
             Part { service: *service, listen, options, counters: &counters, stop: &stop_engines, own: &own };
         let started = part.start(shutdown.clone(), &gauges).await;
         let Started { url, engine, payer, server } =
             started.with_context(|| format!("{} did not start", service.name()))?;
         running.services.insert(*service, url);
-        running.engines.push(engine);
+        running.engines.push(engine_over(engine).boxed());
         running.payers.extend(payer);
         running.servers.push(server);
     }
-    let page = page.bind(0).await?;
+    if options.history {
+        let part =
+            history::Part { options, own: &own, counters: &counters, gauges: &gauges, stop: &stop_engines };
+        let started = part.start(shutdown).await.context("history did not start")?;
+        let history::Started { url, relay, server } = started;
+        running.history = Some(url);
+        running.engines.push(relay);
+        running.servers.push(server);
+    }
+    let page = page.bind(options.metrics_port).await?;
     running.metrics = page.url();
     let until = stop_engines.clone();
     tokio::spawn(async move {
@@ -235,14 +268,11 @@ struct Started {
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
         let Part { service, listen, options, counters, stop, own } = self;
-        let client = async_nats::ConnectOptions::new()
-            .name(format!("seva-{}", service.name()))
-            .retry_on_initial_connect()
-            .connect(&options.nats_url)
-            .await
-            .with_context(|| format!("no connection to {}", options.nats_url))?;
+        let client = options.connect(service.name()).await?;
         let log = JetStreamLog::open(client.clone(), options.replicas).await?;
-        let vault = Vault::connect(async_nats::jetstream::new(client), options.master.clone()).await?;
+        let master = options.master.clone().context("a service needs the master key")?;
+        let context = async_nats::jetstream::new(client);
+        let vault = Vault::connect(context, options.replicas, master).await?;
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
         let config = Config {
@@ -310,7 +340,8 @@ fn routes(service: Service, edge: Edge) -> Routes {
     }
 }
 
-fn serve(
+/// Answers calls until the shutdown begins, then ends those under way.
+pub(crate) fn serve(
     listener: TcpListener,
     routes: Routes,
     counters: Counters,

@@ -6,8 +6,10 @@ mod args;
 mod call;
 mod connect;
 mod demo;
+mod events;
 mod failure;
 pub mod health;
+mod history;
 pub mod house;
 mod identity;
 mod import;
@@ -46,6 +48,19 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says what is wrong with a command line, the program's name first; carries out nothing.
+pub fn check<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    match Cli::try_parse_from(words) {
+        // Help was asked for, and would have been printed.
+        Err(error) if !error.use_stderr() => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(Cli { verb: Verb::Serve(args) }) => {
+            serve::parts(&args.services).map(drop).map_err(|error| error.to_string())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
 /// Sets up logging and carries out the verb.
 fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     // Verbs that people watch talk to them themselves: they log only when asked to.
@@ -62,6 +77,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Call(args) => call::run(args).await,
         Verb::Demo(args) => demo::run(args).await,
+        Verb::Events(args) => events::run(args).await,
         Verb::Import(args) => import::run(args).await,
         Verb::Inbox(args) => inbox::run(args).await,
         Verb::SandboxProvider(args) => sandbox::run(args).await,

@@ -16,6 +16,12 @@ pub(crate) fn print(text: &str) {
     }
 }
 
+/// Writes one of many lines to standard output. Answers whether somebody still reads them.
+pub(crate) fn print_line(line: &str) -> bool {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
 /// Writes a value as JSON to standard output.
 pub(crate) fn print_json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     print(&serde_json::to_string_pretty(value)?);
@@ -72,7 +78,7 @@ fn cut(line: &str, columns: usize) -> String {
 }
 
 /// The text with every run of white space as one space.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -13,6 +13,8 @@ use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
+use crate::demo::{DATABASES, MASTER_KEY_FILE};
+use crate::history;
 use crate::house::{self, Durability, Options, system_clock};
 
 /// The variable that holds the master key where no file does.
@@ -22,12 +24,16 @@ const MASTER_KEY: &str = "SEVA_MASTER_KEY";
 pub(crate) struct Running {
     /// Where each answers: service to `http://127.0.0.1:port`.
     pub(crate) services: BTreeMap<String, String>,
-    /// Where the metrics are.
-    pub(crate) metrics: String,
+    metrics: String,
     house: house::Running,
 }
 
 impl Running {
+    /// Each service's metrics page by the service's name: they share one.
+    pub(crate) fn metrics(&self) -> BTreeMap<String, String> {
+        self.services.keys().map(|service| (service.clone(), self.metrics.clone())).collect()
+    }
+
     /// Waits until every service has stopped.
     pub(crate) async fn stopped(self) -> anyhow::Result<()> {
         self.house.stopped().await
@@ -37,20 +43,27 @@ impl Running {
 impl From<house::Running> for Running {
     fn from(house: house::Running) -> Running {
         let services = house.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
-        Running { services: services.collect(), metrics: house.metrics.clone(), house }
+        let history = house.history.iter().map(|url| (history::NAME.to_owned(), url.clone()));
+        Running { services: services.chain(history).collect(), metrics: house.metrics.clone(), house }
     }
 }
 
 /// Runs the services asked for until the process is told to stop.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
-    let services = services(&args.services)?;
+    if args.with_parent {
+        shutdown.with_parent();
+    }
+    let (services, history) = parts(&args.services)?;
     let master = match &args.master_key_file {
-        Some(file) => MasterKey::from_file(file)?,
-        None => MasterKey::from_env(MASTER_KEY)?,
+        // What seals and opens nothing should not be given the key.
+        _ if services.is_empty() => None,
+        Some(file) => Some(MasterKey::from_file(file)?),
+        None => Some(MasterKey::from_env(MASTER_KEY)?),
     };
     let options = Options {
         services,
+        history,
         nats_url: args.nats.clone(),
         monitor_url: args.monitor.clone(),
         data: args.data.clone(),
@@ -64,22 +77,17 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         checks_clock: true,
         replicas: args.replicas,
         payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
+        metrics_port: args.metrics_port,
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
-    let mut endpoints = Endpoints {
+    let endpoints = Endpoints {
         nats: args.nats,
         monitor: args.monitor,
-        metrics: Some(running.metrics.clone()),
         master_key_file: args.master_key_file.unwrap_or_default(),
+        metrics: running.metrics(),
         services: running.services.clone(),
     };
-    // Processes of other services may share the folder: what they wrote there stays.
-    if let Ok(others) = Endpoints::read(&args.data) {
-        for (service, url) in others.services {
-            endpoints.services.entry(service).or_insert(url);
-        }
-    }
-    endpoints.write(&args.data)?;
+    endpoints.join(&args.data)?;
     let token = shutdown.token();
     let stopped = running.stopped();
     tokio::pin!(stopped);
@@ -91,39 +99,68 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn services(names: &[String]) -> anyhow::Result<Vec<Service>> {
+/// The services that these names name, each once, and whether history is one of them; all if there is no name.
+pub(crate) fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
+    if names.is_empty() {
+        return Ok((Service::ALL.to_vec(), true));
+    }
     let mut services = Vec::new();
-    for name in names {
+    for name in names.iter().filter(|name| *name != history::NAME) {
         let known = Service::ALL.map(Service::name).join(", ");
-        let service =
-            Service::parse(name).with_context(|| format!("there is no service `{name}`: take {known}"))?;
+        let service = Service::parse(name)
+            .with_context(|| format!("there is no service `{name}`: take {known} or {}", history::NAME))?;
         if !services.contains(&service) {
             services.push(service);
         }
     }
-    Ok(if services.is_empty() { Service::ALL.to_vec() } else { services })
+    Ok((services, names.iter().any(|name| name == history::NAME)))
 }
 
-/// Starts all services on free loopback ports, with the master key that the data folder holds.
+/// Starts all services and history on free loopback ports, with the master key that the data folder holds.
 pub(crate) async fn start_all(
     data_dir: &Path,
     nats_url: &str,
     monitor_url: &str,
-    payment_provider: Option<&str>,
+    payment_provider: &str,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
     let options = Options {
         services: Service::ALL.to_vec(),
+        history: true,
         nats_url: nats_url.to_owned(),
         monitor_url: monitor_url.to_owned(),
-        data: data_dir.join("databases"),
+        data: data_dir.join(DATABASES),
         listen: ([127, 0, 0, 1], 0).into(),
-        master: MasterKey::from_file(data_dir.join("master.key"))?,
+        master: Some(MasterKey::from_file(data_dir.join(MASTER_KEY_FILE))?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
-        payment_provider: payment_provider.map(PaymentProvider::new).transpose()?,
+        payment_provider: Some(PaymentProvider::new(payment_provider)?),
+        metrics_port: 0,
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> anyhow::Result<(Vec<Service>, bool)> {
+        parts(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn nothing_named_is_everything_and_history_is_a_name_like_the_others() {
+        assert_eq!(named(&[]).unwrap(), (Service::ALL.to_vec(), true));
+        assert_eq!(named(&["history"]).unwrap(), (Vec::new(), true));
+        assert_eq!(named(&["intake", "intake"]).unwrap(), (vec![Service::Intake], false));
+        assert_eq!(named(&["history", "policy"]).unwrap(), (vec![Service::Policy], true));
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = named(&["parrots"]).unwrap_err().to_string();
+        assert!(error.contains("refunds or history"), "{error}");
+    }
 }

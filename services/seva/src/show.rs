@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use seva_api::pb::common::v1::{CaseKind, Channel, Text, text};
 use seva_api::pb::feedback::v1::SuggestionPhase;
 use seva_api::pb::intake::v1::{Direction, TimelineEntry, timeline_entry};
+use seva_api::pb::refunds::v1::RefundPhase;
 
 /// A text as the caller may see it.
 pub(crate) fn text(text: Option<&Text>) -> &str {
@@ -30,6 +31,11 @@ pub(crate) fn channel(channel: Channel) -> String {
 /// What a matter is about.
 pub(crate) fn kind(kind: CaseKind) -> String {
     short(kind.as_str_name(), "CASE_KIND_")
+}
+
+/// How far a refund is.
+pub(crate) fn refund_phase(phase: RefundPhase) -> String {
+    short(phase.as_str_name(), "REFUND_PHASE_")
 }
 
 /// How far a suggestion is.

@@ -12,12 +12,16 @@ use crate::failure::Exit;
 use crate::output::Table;
 use crate::{failure, json, output};
 
+/// The state of a service that takes commands.
+const SERVING: &str = "SERVING";
+
 /// What each service answered, by its name.
 type Answers = Vec<(String, Result<GetStatusResponse, Status>)>;
 
 /// Prints each service's state, positions, lag, read models and policy version.
 pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::find(&args.target)?;
+    let mut home = Home::find(&args.target)?;
+    home.narrow(&args.services)?;
     let mut answers = Answers::new();
     for (name, mut client) in home.operations()? {
         let answer = client.get_status(home.request(GetStatusRequest {})).await;
@@ -33,7 +37,16 @@ pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
             output::say(&format!("{name}: {}", failure::explain_status(status)));
         }
     }
-    Ok(exit(&answers))
+    Ok(if args.ready { exit_ready(&answers) } else { exit(&answers) })
+}
+
+/// Success if there are services and every one takes commands, else 6.
+fn exit_ready(answers: &Answers) -> ExitCode {
+    let serves = |answer: &Result<GetStatusResponse, Status>| {
+        answer.as_ref().is_ok_and(|status| status.state == SERVING)
+    };
+    let are_ready = !answers.is_empty() && answers.iter().all(|(_, answer)| serves(answer));
+    if are_ready { ExitCode::SUCCESS } else { Exit::Unavailable.into() }
 }
 
 /// Success if all answered, 6 if none did, 7 if some did.
@@ -143,5 +156,22 @@ mod tests {
         assert_eq!(format!("{:?}", exit(&answers())), format!("{:?}", ExitCode::from(Exit::Partial)));
         let none: Answers = answers().into_iter().filter(|(_, answer)| answer.is_err()).collect();
         assert_eq!(format!("{:?}", exit(&none)), format!("{:?}", ExitCode::from(Exit::Unavailable)));
+    }
+
+    #[test]
+    fn ready_means_that_every_service_takes_commands() {
+        let of = |states: &[&str]| -> Answers {
+            let status = |state: &&str| GetStatusResponse {
+                state: (*state).to_owned(),
+                ..GetStatusResponse::default()
+            };
+            states.iter().map(|state| ("intake".to_owned(), Ok(status(state)))).collect()
+        };
+        let is_ready =
+            |answers: &Answers| format!("{:?}", exit_ready(answers)) == format!("{:?}", ExitCode::SUCCESS);
+        assert!(is_ready(&of(&["SERVING", "SERVING"])));
+        assert!(!is_ready(&of(&["SERVING", "POLICY_MISSING"])));
+        assert!(!is_ready(&of(&[])));
+        assert!(!is_ready(&answers()));
     }
 }

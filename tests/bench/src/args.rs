@@ -59,6 +59,8 @@ pub(crate) enum Group {
     Intake,
     /// ImportInteractions.
     Import,
+    /// Publishing events.
+    Relay,
     /// Folding, rebuilding and running again.
     Fold,
     /// Queries.

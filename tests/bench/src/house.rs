@@ -206,26 +206,24 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
     let master_key_file = folder.join("master.key");
     let options = Options {
         services: Service::ALL.to_vec(),
+        history: false,
         nats_url: nats.clone(),
         monitor_url: monitor.clone(),
         data: folder.join("databases"),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        master: MasterKey::from_file(&master_key_file)?,
+        master: Some(MasterKey::from_file(&master_key_file)?),
         durability: Durability::Always,
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,
         payment_provider: None,
+        metrics_port: 0,
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
-    let endpoints = Endpoints {
-        nats,
-        monitor,
-        metrics: Some(running.metrics.clone()),
-        master_key_file,
-        services: services.collect(),
-    };
+    let pages = running.services.keys().map(|service| (service.name().to_owned(), running.metrics.clone()));
+    let endpoints =
+        Endpoints { nats, monitor, master_key_file, metrics: pages.collect(), services: services.collect() };
     endpoints.write(&folder)?;
     tokio::select! {
         over = running.stopped() => over,

@@ -12,6 +12,7 @@ mod latencies;
 mod messages;
 mod publish;
 mod queries;
+mod relay;
 mod sizes;
 mod table;
 
@@ -89,6 +90,9 @@ async fn measure(measures: &Measures, table: &mut Table) -> anyhow::Result<()> {
     }
     if measures.wants(Group::Import) {
         import::measure(&house, measures, &mut customers, table).await?;
+    }
+    if measures.wants(Group::Relay) {
+        relay::measure(&house, measures, &mut customers, table).await?;
     }
     if measures.wants_any(&[Group::Fold, Group::Query, Group::Size]) {
         for size in measures.sizes() {

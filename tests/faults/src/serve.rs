@@ -58,17 +58,19 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let provider = args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?;
     let options = Options {
         services: vec![Service::parse(&args.service).context("there is no such service")?],
+        history: false,
         nats_url: args.nats,
         monitor_url: args.monitor,
         data: args.data,
         listen: args.listen,
-        master: MasterKey::from_file(&args.master_key_file)?,
+        master: Some(MasterKey::from_file(&args.master_key_file)?),
         durability: Durability::Always,
         clock: pace.clock(),
         // A clock that is faster on purpose would stop the writers.
         checks_clock: pace.rate == 1,
         replicas: 1,
         payment_provider: provider.map(|provider| provider.answering_within(PROVIDER_ANSWER_MAX)),
+        metrics_port: 0,
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }

@@ -1,5 +1,11 @@
 //! Whoever is killed at whichever step of a refund's life: it is paid out once, and comes to its end.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and shows its table"
+)]
+
 use seva_domain::charge::Phase;
 use seva_faults::run::{Plan, table};
 use seva_faults::steps::{self, Row, Victim};

@@ -20,7 +20,7 @@ use crate::services::Services;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The master key of every test's house.
-pub(crate) const MASTER: [u8; 32] = [7; 32];
+pub const MASTER: [u8; 32] = [7; 32];
 
 /// A house. It can be used like the [`Services`] it runs.
 pub struct House {
@@ -53,16 +53,18 @@ impl House {
         let data = tempfile::tempdir().expect("a temporary folder");
         let options = Options {
             services: Service::ALL.to_vec(),
+            history: false,
             nats_url: nats.url(),
             monitor_url: nats.monitor_url(),
             data: data.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
-            master: MasterKey::from_bytes(MASTER),
+            master: Some(MasterKey::from_bytes(MASTER)),
             durability: Durability::Always,
             clock: clock.clock(),
             checks_clock: false,
             replicas: 1,
             payment_provider: provider,
+            metrics_port: 0,
         };
         let services = Services::start(&options).await;
         let house = House { services: Some(services), options, clock, data, nats };

@@ -10,7 +10,7 @@ pub mod say;
 mod services;
 
 pub use clock::TestClock;
-pub use house::House;
+pub use house::{House, MASTER};
 pub use log::Recorded;
 pub use program::{program, seva};
 pub use refusal::{Refusal, refused};

@@ -58,6 +58,11 @@ impl Recorded {
         self.all(|record| record.noun == *noun)
     }
 
+    /// The records that hold an event of this type.
+    pub fn events(&self, event_type: &str) -> Vec<Arc<Record>> {
+        self.all(|record| record.events.iter().any(|entry| entry.event.wire_type() == event_type))
+    }
+
     /// The types of a record's events, in order.
     pub fn event_types(record: &Record) -> Vec<&'static str> {
         record.events.iter().map(|entry| entry.event.wire_type()).collect()

@@ -27,7 +27,7 @@ use seva_readmodel::engine::{Engine, Running};
 use seva_vault::Vault;
 
 pub use self::read::{Page, decode, get, next_page, unreadable};
-pub use self::write::{Asked, Turn, Written};
+pub use self::write::{Asked, Backfill, Turn, Written};
 use crate::identity::Identities;
 use crate::pb::intake::v1::IdentityKind;
 use crate::status::Error;

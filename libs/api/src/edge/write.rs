@@ -8,7 +8,7 @@ use seva_domain::noun::Rejection;
 use seva_domain::plan::Sealing;
 use seva_domain::record::{Record, Request};
 use seva_domain::rows::Seen;
-use seva_domain::values::{Actor, ImportId, RequestId};
+use seva_domain::values::{Actor, At, ImportId, RequestId};
 use seva_domain::{charge, policy, suggestion};
 use seva_eventlog::commit::Position;
 use seva_eventlog::log::LogError;
@@ -17,7 +17,7 @@ use seva_readmodel::engine::Running;
 use tokio::sync::oneshot;
 
 use super::{Draft, Edge, Pen, WAIT_MAX, internal, log_error};
-use crate::caller::actor;
+use crate::caller::{Brought, OCCURRED_AT_KEY, actor, brought};
 use crate::replayed::body;
 use crate::status::{Error, Violation};
 
@@ -44,7 +44,15 @@ pub struct Asked<'a> {
     pub request: RequestId,
     /// The method and the request as the caller sent it.
     pub body: &'a [u8],
-    pub import: Option<ImportId>,
+    pub import: Option<Backfill>,
+}
+
+/// What a write that is part of an import has beside its request.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Backfill {
+    pub import: ImportId,
+    /// When it happened, unless the request itself says.
+    pub occurred_at: Option<At>,
 }
 
 /// A place in a row of writes: each is decided after the one before it.
@@ -84,9 +92,17 @@ impl Edge {
         draft: &impl Draft,
     ) -> Result<Written, Error> {
         let caller = actor(request.metadata())?;
+        let brought = brought(request.metadata(), self.now())?;
         let body = body(method, request.get_ref());
-        let request = self.identities.request(&caller, request_id);
-        self.write(Asked { caller: &caller, request, body: &body, import: None }, draft).await
+        let ids = &self.identities;
+        let (request, import) = match &brought {
+            None => (ids.request(&caller, request_id), None),
+            Some(Brought { import, occurred_at }) => {
+                let (row, import) = (ids.row(&caller, import, request_id), ids.import(&caller, import));
+                (row, Some(Backfill { import, occurred_at: *occurred_at }))
+            }
+        };
+        self.write(Asked { caller: &caller, request, body: &body, import }, draft).await
     }
 
     /// Writes what a draft says, once, however often it is asked.
@@ -123,6 +139,11 @@ impl Edge {
             }
             return self.replay(running, &seen, asked).await;
         }
+        let occurred_at = draft.occurred_at().or(asked.import.and_then(|import| import.occurred_at));
+        if asked.import.is_some() && occurred_at.is_none() {
+            let why = "is missing: what is part of an import says when it happened";
+            return Err(Error::malformed(format!("metadata.{OCCURRED_AT_KEY}"), why));
+        }
         let mut sealing = self.sealing(running, draft.whose()).await?;
         for _ in 0..HAND_BACKS_MAX {
             let pen = Pen {
@@ -134,13 +155,16 @@ impl Edge {
             };
             let version = pen.phrases.as_ref().map_or(0, |phrases| phrases.policy());
             let intent = draft.intent(&pen).await?;
+            if asked.import.is_some() && !intent.can_be_history() {
+                return Err(not_in_import());
+            }
             let digest = self.vault.mac(sealing.key, asked.body).await?;
             let digest = digest.ok_or_else(|| Error::Internal("the key just used is gone".into()))?;
             let submission = Arc::new(Submission {
                 request: Request { id: asked.request, key: sealing.key, digest },
                 actor: asked.caller.clone(),
-                occurred_at: draft.occurred_at(),
-                import: asked.import,
+                occurred_at,
+                import: asked.import.map(|import| import.import),
                 intent,
             });
             let answer = match turn.take() {
@@ -199,6 +223,12 @@ impl Edge {
         });
         Written { records, rev, position: position.token(self.engine.log().incarnation()), is_replayed }
     }
+}
+
+/// Nothing may be set off in the present by what is told of the past.
+fn not_in_import() -> Error {
+    let message = "this acts on the present, so it cannot be part of an import".to_owned();
+    Error::Refused { reason: "NOT_IN_IMPORT", message, metadata: Vec::new() }
 }
 
 fn unavailable(why: &Unavailable) -> Error {

@@ -7,6 +7,8 @@
 //! Staff give their word in it: the policy says whether the company can keep it, and then it ends in exactly one way: kept, or broken by
 //! itself at its time; the time may be put off while it is pending.
 
+pub mod published;
+
 mod decide;
 mod events;
 mod rules;

@@ -7,6 +7,8 @@
 //! id on every try; it ends paid or failed. While nobody can tell, it is unknown, and the provider is asked again. One refund of a charge is open at a
 //! time. What was paid back before or elsewhere is recorded as it was, and nothing is instructed.
 
+pub mod published;
+
 mod decide;
 mod events;
 mod rules;

@@ -4,6 +4,8 @@
 //! caller is known by and nothing decides, the caller is a person of their own, not yet assigned, and the
 //! others are candidates for a merge that a person decides. Whatever names a customer is sealed under one of the customer's keys.
 
+pub mod published;
+
 mod decide;
 mod events;
 mod state;

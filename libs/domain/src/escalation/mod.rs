@@ -5,6 +5,8 @@
 //! itself at its deadline; above the top rung there is nobody, so there it waits without one. Raised again, it is never placed below a
 //! rung that has seen it. When the case is closed the escalation is over.
 
+pub mod published;
+
 mod decide;
 mod events;
 mod rules;

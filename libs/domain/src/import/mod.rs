@@ -2,6 +2,8 @@
 //!
 //! What it brings reckons with the time it happened, not with the time it came in. Sending it again under its name starts nothing new.
 
+pub mod published;
+
 mod decide;
 mod events;
 mod state;

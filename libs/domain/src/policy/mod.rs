@@ -5,6 +5,7 @@
 pub mod document;
 pub mod escalation;
 pub mod promise;
+pub mod published;
 pub mod refund;
 
 mod decide;

@@ -3,6 +3,8 @@
 //! The policy's phrase tables route it the moment it is captured; what no phrase routes waits in triage for a person. It is in one
 //! department's inbox at any moment. The department acknowledges it, adopts or declines it, and whoever gave it is told.
 
+pub mod published;
+
 mod decide;
 mod events;
 mod rules;

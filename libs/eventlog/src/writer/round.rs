@@ -17,7 +17,8 @@ use crate::shard::Checkpoint;
 
 /// An answer that waits until what it rests on stands in the log.
 pub(super) enum Held {
-    /// The request's records in the commit, from this index on, this many.
+    /// The request's records are in the commit, from this index on among so many: what was due to their nouns before stands between them, what the
+    /// processes made of them behind.
     Recorded {
         first: usize,
         count: usize,
@@ -92,8 +93,12 @@ pub(super) fn answer_all(
 pub(super) fn answer(ask: Ask, held: Held, records: &[Arc<Record>], sequence: u64, position: Position) {
     let answer = match held {
         Held::Recorded { first, count } => {
-            let records = records.get(first..first + count).unwrap_or_default().to_vec();
-            let last = u16::try_from(first + count - 1).unwrap_or(u16::MAX);
+            let id = ask.submission.request.id;
+            let all = (0..).zip(records).skip(first).take(count);
+            let own = all.filter(|(_, record)| record.request.is_some_and(|request| request.id == id));
+            let (places, records): (Vec<u16>, Vec<_>) =
+                own.map(|(place, record)| (place, Arc::clone(record))).unzip();
+            let last = places.last().copied().unwrap_or(u16::MAX);
             Answer::Recorded { records, position: Position::of(sequence, last) }
         }
         Held::Seen => {

@@ -232,11 +232,7 @@ impl Task {
         let handled = self.shard.handle(gathering, &ask.submission);
         self.shard.check()?;
         let held = match handled {
-            Ok(Some(Handled::Recorded)) => {
-                // What the processes made of it follows the request's own records.
-                let own = gathering.records[first..].iter().take_while(|record| record.request.is_some());
-                Held::Recorded { first, count: own.count() }
-            }
+            Ok(Some(Handled::Recorded)) => Held::Recorded { first, count: gathering.records.len() - first },
             Ok(Some(Handled::AlreadySo { rev })) => Held::AlreadySo { rev },
             Ok(None) => return Ok(Some(ask)),
             Err(NoPlan::Rejected(rejection)) if planted::is(Bug::RefusalBeforeConfirmed) => {

@@ -9,6 +9,7 @@ use seva_domain::service::Service;
 use seva_domain::values::Kind;
 use seva_eventlog::commit::{Digest, UnreadableCommit};
 use seva_eventlog::follow::{Broken, Chains, Checker, Own, verify};
+use seva_eventlog::jetstream::STREAM;
 use seva_eventlog::log::{Log, LogError, Stored};
 use seva_eventlog::shard::ShardError;
 use seva_eventlog::writer::{Answer, Phase, Unavailable};
@@ -163,4 +164,24 @@ async fn a_log_is_followed_from_anywhere(house: House) {
     let next = next.unwrap().unwrap();
     assert_eq!((next.sequence, Service::Intake), (record.1.sequence(), next.service));
     assert!(Arc::new(next.bytes).starts_with(b"{"));
+}
+
+#[tokio::test]
+async fn a_follower_that_loses_its_consumer_before_the_first_message_goes_on_where_it_was() {
+    let house = House::on_jetstream().await;
+    let intake = with_commits(&house).await;
+    let end = house.log.end().await.unwrap();
+    let mut from_next = house.log.follow(end + 1).await.unwrap();
+    let client = async_nats::connect(house.nats.as_ref().unwrap().url()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream(STREAM).await.unwrap();
+    let following = tokio::spawn(async move { from_next.next().await.unwrap().unwrap().sequence });
+    // All of them, also the process's own, as when the server that held them is gone.
+    let consumers: Vec<String> = stream.consumer_names().map(Result::unwrap).collect().await;
+    assert!(consumers.len() >= 2, "{consumers:?}");
+    for consumer in consumers {
+        stream.delete_consumer(&consumer).await.unwrap();
+    }
+    let recorded = intake.records(register("dora")).await;
+    assert_eq!(following.await.unwrap(), end + 1);
+    assert_eq!(recorded.1.sequence(), end + 1);
 }

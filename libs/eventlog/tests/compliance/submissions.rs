@@ -3,11 +3,12 @@
 use seva_domain::case;
 use seva_domain::customer::{Identity, IdentityKind};
 use seva_domain::desk::Submission;
+use seva_domain::import;
 use seva_domain::plan::{Intent, Interaction, Sealing};
 use seva_domain::record::Request;
 use seva_domain::values::{
-    Actor, CaseId, Channel, Classification, CustomerId, Direction, InteractionId, KeyId, Kind, Language,
-    RequestId, Sealed, SuggestionId, Token,
+    Actor, At, CaseId, Channel, Classification, CustomerId, Direction, ImportId, InteractionId, KeyId, Kind,
+    Language, RequestId, Sealed, SuggestionId, Token,
 };
 
 /// The id of the request of this name.
@@ -97,6 +98,27 @@ pub(crate) fn resolve(name: &str, case: CaseId) -> Submission {
 /// A case is opened again; an open one stays as it is.
 pub(crate) fn reopen(name: &str, case: CaseId) -> Submission {
     on_case(name, case, case::Command::Reopen { reason: sealed("it does not") })
+}
+
+/// An import of this name begins.
+pub(crate) fn starts(import: &str) -> Submission {
+    let command = import::Command::Start;
+    submission(&format!("{import} starts"), Intent::Import { import: import_of(import), command })
+}
+
+/// All that an import of this name brings has come in.
+pub(crate) fn closes(import: &str) -> Submission {
+    let command = import::Command::Close { recorded: 1, already_recorded: 0, refused: 0 };
+    submission(&format!("{import} closes"), Intent::Import { import: import_of(import), command })
+}
+
+/// What an import of this name brings, and when it happened.
+pub(crate) fn brought(import: &str, at: At, submission: Submission) -> Submission {
+    Submission { occurred_at: Some(at), import: Some(import_of(import)), ..submission }
+}
+
+fn import_of(name: &str) -> ImportId {
+    ImportId::derive(&[name.as_bytes()])
 }
 
 fn on_case(name: &str, case: CaseId, command: case::Command) -> Submission {

@@ -21,7 +21,7 @@ async fn context(url: &str) -> Context {
 
 /// The vault as one more process opens it.
 pub(crate) async fn connect(url: &str, master: [u8; 32]) -> Result<Vault, Error> {
-    Vault::connect(context(url).await, MasterKey::from_bytes(master)).await
+    Vault::connect(context(url).await, 1, MasterKey::from_bytes(master)).await
 }
 
 async fn messages(context: &Context) -> u64 {

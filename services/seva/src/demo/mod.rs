@@ -1,10 +1,15 @@
 //! `seva demo`: a log and all services of its own, a shop's week played through them, and what came of it.
 
+mod amends;
 mod finding;
 mod kept;
+mod made_good;
 mod play;
 mod print;
+mod provider;
+mod running;
 mod scenario;
+mod separate;
 mod settled;
 mod story;
 mod summary;
@@ -19,19 +24,23 @@ use seva_host::endpoints::{self, Endpoints};
 use seva_host::nats_server::{NatsServer, Options};
 use seva_host::shutdown::Shutdown;
 use seva_vault::MasterKey;
-use tokio_util::sync::CancellationToken;
 
 use self::kept::Kept;
 use self::print::Printed;
+use self::provider::Provider;
+use self::running::Running;
 use self::scenario::Week;
 use self::summary::{Seconds, Summary};
 use crate::args::DemoArgs;
 use crate::connect::Home;
 use crate::failure::Exit;
-use crate::{output, serve};
+use crate::output;
+
+/// The databases' folder in the demo's folder.
+pub(crate) const DATABASES: &str = "databases";
 
 /// The master key's file in the demo's folder.
-const MASTER_KEY: &str = "master.key";
+pub(crate) const MASTER_KEY_FILE: &str = "master.key";
 
 /// How long everything may take to be read, reacted to and folded after the last step.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
@@ -64,35 +73,46 @@ async fn with_log(
     shutdown: &Shutdown,
     mut clock: Clock,
 ) -> anyhow::Result<ExitCode> {
-    output::say("2/6 Starting the services");
-    let master_key_file = dir.join(MASTER_KEY);
+    match args.separate {
+        false => output::say("2/6 Starting the services"),
+        true => output::say("2/6 Starting the services, each as a process of its own"),
+    }
+    let master_key_file = dir.join(MASTER_KEY_FILE);
     if !master_key_file.exists() {
         MasterKey::generate_file(&master_key_file)?;
     }
-    let stop = CancellationToken::new();
-    let running = serve::start_all(dir, &nats.url(), &nats.monitor_url(), None, stop.clone()).await?;
+    let told_to_stop = shutdown.token();
+    let (provider, mut running) = tokio::select! {
+        biased;
+        () = told_to_stop.cancelled() => return Ok(Exit::Partial.into()),
+        started = start(args.separate, dir, nats) => started?,
+    };
     clock.seconds.services_started = clock.lap();
     let endpoints = Endpoints {
         nats: nats.url(),
         monitor: nats.monitor_url(),
-        metrics: Some(running.metrics.clone()),
         master_key_file,
-        services: running.services.clone(),
+        metrics: running.metrics(),
+        services: running.services(),
     };
-    let told_to_stop = shutdown.token();
-    let outcome = tokio::select! {
+    let mut outcome = tokio::select! {
         biased;
         () = told_to_stop.cancelled() => Ok(false),
+        error = running.lost_one() => Err(error),
         shown = show(args, dir, endpoints, clock) => shown.map(|()| true),
     };
     if matches!(outcome, Ok(true)) && !args.exit {
         print::stays(dir);
-        told_to_stop.cancelled().await;
+        tokio::select! {
+            () = told_to_stop.cancelled() => {}
+            error = running.lost_one() => outcome = Err(error),
+        }
     }
-    stop.cancel();
-    let stopped = shutdown.drain(running.stopped()).await.unwrap_or(Ok(()));
+    let stopped = running.stop(shutdown).await;
+    let provider_stopped = provider.stop().await;
     let outcome = outcome?;
     stopped?;
+    provider_stopped?;
     match outcome {
         true => Ok(ExitCode::SUCCESS),
         false => {
@@ -101,6 +121,18 @@ async fn with_log(
                 dir.display()
             ));
             Ok(Exit::Partial.into())
+        }
+    }
+}
+
+/// Starts the payment provider, and then the services.
+async fn start(separate: bool, dir: &Path, nats: &NatsServer) -> anyhow::Result<(Provider, Running)> {
+    let provider = Provider::start(dir).await?;
+    match Running::start(separate, dir, nats, &provider.url).await {
+        Ok(running) => Ok((provider, running)),
+        Err(error) => {
+            provider.stop().await?;
+            Err(error)
         }
     }
 }
@@ -121,6 +153,8 @@ async fn show(args: &DemoArgs, dir: &Path, endpoints: Endpoints, mut clock: Cloc
 
     output::say(&format!("3/6 Playing a week of {} steps through the services", week.steps.len()));
     let played = play::play(&home, &week, &mut kept).await?;
+    output::say("    and, of a charge that was too much, what became of it");
+    let amends = amends::play(&home, &kept).await?;
     clock.seconds.played = clock.lap();
 
     output::say("4/6 Waiting until every service has read, reacted to and folded it");
@@ -128,7 +162,7 @@ async fn show(args: &DemoArgs, dir: &Path, endpoints: Endpoints, mut clock: Cloc
     clock.seconds.settled = clock.lap();
 
     output::say("5/6 Reading it back");
-    let mut summary = summary::read_back(&home, &played, &settled).await?;
+    let mut summary = summary::read_back(&home, &played, &amends, &settled).await?;
     clock.seconds.read_back = clock.lap();
     summary.seconds = clock.total();
     summary.data = dir.display().to_string();

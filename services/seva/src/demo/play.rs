@@ -352,19 +352,26 @@ impl<'a> Player<'a> {
         message: Q,
         call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
     ) -> anyhow::Result<A> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            match call(connect::request(message.clone(), &step.by)).await {
-                Ok(answer) => {
-                    self.replayed += usize::from(answer.metadata().contains_key("seva-replayed"));
-                    return Ok(answer.into_inner());
-                }
-                Err(status) if passes(&status) && Instant::now() < until => {
-                    let asked = status.get_details_retry_info().and_then(|info| info.retry_delay);
-                    tokio::time::sleep(asked.unwrap_or(PAUSE).min(PATIENCE / 10)).await;
-                }
-                Err(status) => return Err(status.into()),
+        let answer = insist(|| Ok(connect::request(message.clone(), &step.by)), call).await?;
+        self.replayed += usize::from(answer.metadata().contains_key("seva-replayed"));
+        Ok(answer.into_inner())
+    }
+}
+
+/// Sends a request until it is answered for good: the same one, so that nothing happens twice.
+pub(super) async fn insist<Q, A>(
+    request: impl Fn() -> anyhow::Result<Request<Q>>,
+    call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
+) -> anyhow::Result<Response<A>> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match call(request()?).await {
+            Ok(answer) => return Ok(answer),
+            Err(status) if passes(&status) && Instant::now() < until => {
+                let asked = status.get_details_retry_info().and_then(|info| info.retry_delay);
+                tokio::time::sleep(asked.unwrap_or(PAUSE).min(PATIENCE / 10)).await;
             }
+            Err(status) => return Err(status.into()),
         }
     }
 }

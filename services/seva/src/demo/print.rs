@@ -11,6 +11,7 @@ pub(crate) fn text(summary: &Summary) -> String {
         inboxes(&summary.inboxes),
         open_cases(summary),
         story(summary),
+        made_good(summary),
         log(summary),
         time(summary),
         next(&summary.next),
@@ -51,6 +52,10 @@ fn story(summary: &Summary) -> String {
     let story = &summary.story;
     let title = clip_end(&format!("The whole story of {} ({})", story.name, story.identities.join(", ")));
     format!("{}\n{}", heading(&title), story.lines.join("\n"))
+}
+
+fn made_good(summary: &Summary) -> String {
+    format!("{}\n{}", heading("A charge that was too much, made good"), summary.made_good.join("\n"))
 }
 
 fn log(summary: &Summary) -> String {
@@ -124,6 +129,7 @@ pub(crate) fn commands(summary: &Summary, printed: &Printed<'_>) -> Vec<String> 
             commands.push(format!("{program} call feedback/GetSuggestion{at} \\\n  '{json}'"));
         }
     }
+    commands.push(format!("{program} events tail --from-start --filter \"suggestion.>\"{at}"));
     let json = "'{\"request_id\": \"try-1\", \"channel\": \"CHANNEL_CHAT\", \"direction\": \"DIRECTION_INBOUND\",\n    \
                 \"kind\": \"CASE_KIND_SUGGESTION\", \"text\": \"Please deliver on Sundays too.\"}'";
     commands.push(format!("{program} call intake/LogInteraction{at} \\\n  {json}"));

@@ -44,6 +44,7 @@ fn summary() -> Summary {
             entries: 13,
             lines: vec!["  2026-03-02 08:41  en  in phone".to_owned()],
         },
+        made_good: vec!["  2026-03-02 08:41  refund          45.00 USD paid (re_1)".to_owned()],
         log: Log {
             incarnation: "a1b2".to_owned(),
             sequence: 412,

@@ -251,7 +251,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     /// Reads `3 08:41`.
-    fn parse(text: &str) -> Option<Moment> {
+    pub(super) fn parse(text: &str) -> Option<Moment> {
         let (day, time) = text.split_once(' ')?;
         let (hours, minutes) = time.split_once(':')?;
         let day: u8 = day.parse().ok()?;

@@ -7,6 +7,8 @@ use seva_api::pb::common::v1::PageRequest;
 use seva_api::pb::feedback::v1::{GetSuggestionCountsRequest, Suggestion};
 use seva_api::pb::intake::v1::{Case, GetCallerBriefRequest, ListOpenCasesRequest};
 
+use super::amends::Amends;
+use super::made_good;
 use super::play::Played;
 use super::settled::Settled;
 use super::story;
@@ -28,6 +30,8 @@ pub(crate) struct Summary {
     pub(crate) inboxes: Vec<Inbox>,
     pub(crate) open_cases: OpenCases,
     pub(crate) story: Story,
+    /// What was said, escalated and given back to a customer who was charged too much.
+    pub(crate) made_good: Vec<String>,
     pub(crate) log: Log,
     pub(crate) read_models: Vec<ReadModel>,
     pub(crate) seconds: Seconds,
@@ -117,7 +121,12 @@ pub(crate) struct Seconds {
 }
 
 /// Reads everything back. Times and what to try next are the caller's to fill in.
-pub(crate) async fn read_back(home: &Home, played: &Played, settled: &Settled) -> anyhow::Result<Summary> {
+pub(crate) async fn read_back(
+    home: &Home,
+    played: &Played,
+    amends: &Amends,
+    settled: &Settled,
+) -> anyhow::Result<Summary> {
     let inboxes = inboxes(home).await?;
     let open_cases = open_cases(home).await?;
     let (story, position) = story(home, &played.story).await?;
@@ -132,6 +141,7 @@ pub(crate) async fn read_back(home: &Home, played: &Played, settled: &Settled) -
         inboxes,
         open_cases,
         story,
+        made_good: made_good::tell(home, &amends.customer_id).await?,
         log: log(settled, position),
         read_models: read_models(settled),
         seconds: Seconds::default(),

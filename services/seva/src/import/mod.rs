@@ -1,10 +1,17 @@
-//! `seva import`: records of the past from a file, row by row through the intake service.
+//! `seva import`: records of the past from a file, row by row through the services that own what each row becomes.
 //!
 //! A run reads the file, applies the map (`map.rs` is its language), sends what is fit in order of time, and tells what came of every
 //! row. Sending again changes nothing: each row has a key, and the service knows which keys it has recorded.
 
+mod answers;
+mod call;
+mod check;
+mod group;
+mod join;
 mod map;
+mod money;
 mod progress;
+mod queue;
 mod read;
 mod reject;
 mod row;
@@ -19,8 +26,9 @@ mod summary;
 mod tests;
 mod thread;
 mod time;
+mod unary;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,10 +39,13 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use seva_api::pb::common::v1::CaseKind;
 
+use self::answers::Answers;
+use self::call::Call;
 use self::map::Map;
+use self::read::Table;
 use self::reject::Reject;
 use self::select::Selected;
-use self::send::{Answers, Target};
+use self::send::Target;
 use self::summary::Summary;
 use crate::connect::{self, Home};
 use crate::failure::{self, Exit};
@@ -57,9 +68,9 @@ pub(crate) struct ImportArgs {
     /// Where rejected rows are listed, as JSON lines without their texts [default: FILE's name with .rejects.jsonl, if there are any].
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
-    /// Send to this address instead of one from a data folder.
-    #[arg(long, value_name = "URL", conflicts_with = "at")]
-    endpoint: Option<String>,
+    /// Send to this address instead of one from a data folder; one for each service that the map needs, intake's may go without a name.
+    #[arg(long = "endpoint", value_name = "[SERVICE=]URL", conflicts_with = "at")]
+    endpoints: Vec<String>,
     #[command(flatten)]
     target: args::Target,
 }
@@ -68,7 +79,7 @@ pub(crate) struct ImportArgs {
 pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     connect::check_actor(&args.target.actor)?;
-    let endpoint = if args.dry_run { String::new() } else { endpoint(&args)? };
+    let endpoints = if args.dry_run { BTreeMap::new() } else { endpoints(&args)? };
     let (map, selected) = prepare(&args)?;
     let mut summary = counted(&args, &map, &selected);
     let mut rejects = selected.rejects;
@@ -77,11 +88,12 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         summary.rows_per_second = rate(summary.rows_read, started.elapsed().as_secs_f64());
         Ok(())
     } else {
-        let target = Target { endpoint, actor: args.target.actor.clone() };
+        let target = Target { endpoints, actor: args.target.actor.clone() };
         let mut answers = Answers::default();
         let outcome = send::send(&target, &map.import_key, Arc::from(selected.ready), &mut answers).await;
         summary.accepted = answers.recorded;
         summary.already_there = answers.already_there;
+        summary.unchanged = answers.unchanged;
         summary.rows_per_second = rate(answers.answered as u64, answers.took.as_secs_f64());
         summary.position = answers.position;
         rejects.append(&mut answers.rejects);
@@ -106,20 +118,36 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
 /// Everything before sending.
 fn prepare(args: &ImportArgs) -> anyhow::Result<(Map, Selected)> {
     let map = shipped::find(&args.map)?;
-    let file = args.file.display();
-    let bytes_long = fs::metadata(&args.file).with_context(|| format!("cannot read {file}"))?.len();
+    let table = read_table(&args.file, &map)?;
+    let mut others = Vec::new();
+    for name in map.joins.iter().filter_map(|join| join.file.as_ref()) {
+        let path = args.file.with_file_name(name);
+        let other = read_table(&path, &map)?;
+        if let Some(broken) = other.rejects.first() {
+            let (file, count, line) = (path.display(), other.rejects.len(), broken.line);
+            anyhow::bail!(
+                "{file}, which the map joins, has {count} broken records, the first in line {line}"
+            );
+        }
+        others.push(other);
+    }
+    let selected = select::select(&map, table, others, Timestamp::now()).map_err(|e| {
+        failure::usage(format!("the map {} does not fit {}: {e}", args.map, args.file.display()))
+    })?;
+    Ok((map, selected))
+}
+
+fn read_table(path: &Path, map: &Map) -> anyhow::Result<Table> {
+    let file = path.display();
+    let bytes_long = fs::metadata(path).with_context(|| format!("cannot read {file}"))?.len();
     if bytes_long > read::FILE_BYTES_MAX {
         anyhow::bail!(
             "{file} has {bytes_long} bytes, more than the {} that are read at once: split it",
             read::FILE_BYTES_MAX
         );
     }
-    let bytes = fs::read(&args.file).with_context(|| format!("cannot read {file}"))?;
-    let table = read::read(&bytes, &map).with_context(|| format!("cannot read {file}"))?;
-    drop(bytes);
-    let selected = select::select(&map, table, Timestamp::now())
-        .map_err(|e| failure::usage(format!("the map {} does not fit {file}: {e}", args.map)))?;
-    Ok((map, selected))
+    let bytes = fs::read(path).with_context(|| format!("cannot read {file}"))?;
+    read::read(&bytes, map).with_context(|| format!("cannot read {file}"))
 }
 
 /// What is known before sending.
@@ -136,25 +164,30 @@ fn counted(args: &ImportArgs, map: &Map, selected: &Selected) -> Summary {
     };
     let mut customers = HashSet::new();
     for ready in &selected.ready {
-        let kind = CaseKind::try_from(ready.request.kind).unwrap_or_default().as_str_name();
+        *summary.by_rpc.entry(ready.call.rpc().name()).or_default() += 1;
+        let Call::LogInteraction(request) = &ready.call else { continue };
+        let kind = CaseKind::try_from(request.kind).unwrap_or_default().as_str_name();
         let kind = kind.trim_start_matches("CASE_KIND_").to_ascii_lowercase();
         *summary.by_kind.entry(kind).or_default() += 1;
-        if !ready.request.identities.is_empty() {
-            customers.insert(
-                ready.request.identities.iter().map(|i| (i.kind, i.value.as_str())).collect::<Vec<_>>(),
-            );
+        if !request.identities.is_empty() {
+            customers
+                .insert(request.identities.iter().map(|i| (i.kind, i.value.as_str())).collect::<Vec<_>>());
         }
     }
     summary.customers_named = customers.len() as u64;
     summary
 }
 
-/// Where the intake service is.
-fn endpoint(args: &ImportArgs) -> anyhow::Result<String> {
-    match &args.endpoint {
-        Some(endpoint) => Ok(endpoint.clone()),
-        None => Ok(Home::find(&args.target)?.endpoints.service("intake")?.to_owned()),
+/// Where the services are.
+fn endpoints(args: &ImportArgs) -> anyhow::Result<BTreeMap<String, String>> {
+    if args.endpoints.is_empty() {
+        return Ok(Home::find(&args.target)?.endpoints.services);
     }
+    let given = args.endpoints.iter().map(|given| match given.split_once('=') {
+        Some((service, url)) => (service.to_owned(), url.to_owned()),
+        None => ("intake".to_owned(), given.clone()),
+    });
+    Ok(given.collect())
 }
 
 /// Writes the rejects if there are any or a file for them was named, and says where.
@@ -173,10 +206,10 @@ fn write_rejects(args: &ImportArgs, rejects: &[Reject]) -> anyhow::Result<Option
 
 /// A command that makes sense now.
 fn next(args: &ImportArgs, summary: &Summary, sent: bool) -> String {
-    let place = match (&args.endpoint, &args.target.at) {
-        (Some(endpoint), _) => format!(" --endpoint {}", quoted(endpoint)),
-        (None, Some(folder)) => format!(" --at {}", quoted(&folder.display().to_string())),
-        (None, None) => String::new(),
+    let endpoints = args.endpoints.iter().map(|endpoint| format!(" --endpoint {}", quoted(endpoint)));
+    let place = match &args.target.at {
+        Some(folder) => format!(" --at {}", quoted(&folder.display().to_string())),
+        None => endpoints.collect::<String>(),
     };
     let import = format!("seva import {} --map {}{place}", quoted(&summary.file), quoted(&args.map));
     match (summary.dry_run, sent) {
@@ -184,14 +217,14 @@ fn next(args: &ImportArgs, summary: &Summary, sent: bool) -> String {
         (false, false) => {
             format!("{import}   # the same again: what is recorded stays as it is, the rest follows")
         }
-        (false, true) if args.endpoint.is_some() => format!("{import}   # again: nothing is added"),
+        (false, true) if !args.endpoints.is_empty() => format!("{import}   # again: nothing is added"),
         (false, true) => format!("seva status{place}"),
     }
 }
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:@".contains(c);
+    let plain = |c: char| c.is_alphanumeric() || "-_./:@=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
     } else {

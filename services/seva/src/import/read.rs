@@ -20,6 +20,8 @@ pub(crate) struct Row {
     /// SHA-256 of the values as the file has them.
     pub(crate) digest: [u8; 32],
     pub(crate) values: Vec<String>,
+    /// The values of the other rows of its group.
+    pub(crate) more: Vec<Vec<String>>,
 }
 
 /// What a file holds.
@@ -153,7 +155,7 @@ fn json_lines(bytes: &[u8]) -> Table {
             }
             values[place] = plain(raw.get());
         }
-        table.table.rows.push(Row { line, digest: digest.finalize().into(), values });
+        table.table.rows.push(Row { line, digest: digest.finalize().into(), values, more: Vec::new() });
     }
     let mut table = table.table;
     for row in &mut table.rows {
@@ -233,7 +235,7 @@ impl Records {
             let field = columns[column].clone();
             self.table.rejects.push(Reject::new(line, Reason::NotUtf8, Some(field), "is not UTF-8"));
         } else {
-            self.table.rows.push(Row { line, digest: digest.finalize().into(), values });
+            self.table.rows.push(Row { line, digest: digest.finalize().into(), values, more: Vec::new() });
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reason {
+    BadAmount,
     BadTime,
     BlankLine,
     Empty,
@@ -16,6 +17,8 @@ pub(crate) enum Reason {
     RequirementFailed,
     TimeOutOfRange,
     TooLong,
+    /// It names a case, a charge or a customer that the import has not brought, or not yet.
+    UnknownName,
     UnknownValue,
     /// The service's own reason, in capitals.
     #[serde(untagged)]
@@ -26,6 +29,7 @@ impl Reason {
     /// The reason as it is counted and written.
     pub(crate) fn name(&self) -> &str {
         match self {
+            Reason::BadAmount => "bad_amount",
             Reason::BadTime => "bad_time",
             Reason::BlankLine => "blank_line",
             Reason::Empty => "empty",
@@ -36,6 +40,7 @@ impl Reason {
             Reason::RequirementFailed => "requirement_failed",
             Reason::TimeOutOfRange => "time_out_of_range",
             Reason::TooLong => "too_long",
+            Reason::UnknownName => "unknown_name",
             Reason::UnknownValue => "unknown_value",
             Reason::Refused(reason) => reason,
         }

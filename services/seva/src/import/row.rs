@@ -1,78 +1,92 @@
 //! One row into one request, or into the first thing that is wrong with it.
 
-use jiff::Timestamp;
-use seva_api::pb::intake::v1::{Identity, LogInteractionRequest};
-use seva_domain::values::Language;
+use std::collections::BTreeMap;
 
-use super::map::{self, Map, MapError, Rpc};
+use jiff::Timestamp;
+use seva_api::pb::common::v1::Money;
+use seva_api::pb::intake::v1::Identity;
+
+use super::call::Call;
+use super::map::{self, Map, MapError, Rpc, Step};
+use super::money::Amount;
 use super::read::Row;
 use super::reject::{Reason, Reject};
-use super::source::{Bound, Columns};
+use super::source::{Bound, Columns, Test};
 use super::time::When;
 
-/// The most characters of a text.
-const TEXT_CHARS_MAX: usize = 20_000;
-/// The most characters of a customer's name or of a thread.
-const NAME_CHARS_MAX: usize = 200;
+/// The most characters of a customer's name, of a thread, and of whatever else names something.
+pub(crate) const NAME_CHARS_MAX: usize = 200;
 /// The most characters of an identity.
 const IDENTITY_CHARS_MAX: usize = 320;
 /// How far ahead of now a row may be.
 const AHEAD_SECONDS_MAX: i64 = 300;
 
-/// A map's fields, bound to a file's columns.
+/// A map's step, bound to a file's columns.
 #[derive(Debug)]
 pub(crate) struct Shape {
-    rpc: Option<Bound>,
-    text: Bound,
-    kind: Bound,
-    channel: Bound,
-    direction: Bound,
-    language: Option<Bound>,
-    name: Option<Bound>,
-    thread: Option<Bound>,
+    /// The step's name.
+    pub(crate) name: String,
+    rpc: Bound,
+    wanted: Vec<Test>,
+    once: Vec<usize>,
+    fields: BTreeMap<&'static str, Bound>,
+    amount: Option<Amount>,
     /// With the kind's number in the proto.
     identities: Vec<(i32, Bound)>,
     occurred_at: When,
 }
 
-/// A row that can be sent.
+/// A row that can be sent, as one of its steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ready {
     pub(crate) line: u64,
     pub(crate) occurred_at: Timestamp,
-    pub(crate) request: LogInteractionRequest,
+    pub(crate) call: Call,
 }
 
 impl Shape {
-    /// Binds the map's fields.
-    pub(crate) fn new(map: &Map, columns: &Columns) -> Result<Shape, MapError> {
-        let fields = &map.fields;
-        let bound = |source: &map::Source, place: &str| Bound::new(source, columns, place);
-        let optional = |source: &Option<map::Source>, place: &str| {
-            source.as_ref().map(|source| bound(source, place)).transpose()
-        };
+    /// Binds a step of a map.
+    pub(crate) fn new(map: &Map, step: &Step, columns: &Columns) -> Result<Shape, MapError> {
+        let place = step.place();
+        let mut fields = BTreeMap::new();
+        for (name, source) in step.fields.sources() {
+            fields.insert(name, Bound::new(source, columns, &format!("{place}.{name}"))?);
+        }
         let mut identities = Vec::new();
         for identity in &map.identities {
             let kind = map::identity_kind(&identity.kind).map_or(0, Into::into);
-            identities.push((kind, bound(&identity.value, "identities.value")?));
+            identities.push((kind, Bound::new(&identity.value, columns, "identities.value")?));
         }
+        let amount = step.fields.amount.as_ref();
         Ok(Shape {
-            rpc: optional(&map.rpc, "rpc")?,
-            text: bound(&fields.text, "fields.text")?,
-            kind: bound(&fields.kind, "fields.kind")?,
-            channel: bound(&fields.channel, "fields.channel")?,
-            direction: bound(&fields.direction, "fields.direction")?,
-            language: optional(&fields.language, "fields.language")?,
-            name: optional(&fields.name, "fields.name")?,
-            thread: optional(&fields.thread, "fields.thread")?,
+            name: step.name.clone(),
+            rpc: Bound::new(&step.rpc, columns, "rpc")?,
+            wanted: Test::all(&step.wanted, columns, &format!("step.{}.where", step.name))?,
+            once: columns.places(&step.once, &format!("step.{}.once", step.name))?,
+            fields,
+            amount: amount
+                .map(|amount| Amount::new(amount, columns, &format!("{place}.amount")))
+                .transpose()?,
             identities,
-            occurred_at: When::new(&fields.occurred_at, columns)?,
+            occurred_at: When::new(&step.fields.occurred_at, columns)?,
         })
+    }
+
+    /// Whether the row takes this step.
+    pub(crate) fn is_wanted(&self, row: &Row) -> bool {
+        self.wanted.iter().all(|test| test.passes(row))
+    }
+
+    /// What only one row takes this step for; `None` if every row does.
+    pub(crate) fn once(&self, row: &Row) -> Option<Vec<String>> {
+        let values = self.once.iter().map(|place| super::source::cell(row, *place).to_owned());
+        (!self.once.is_empty()).then(|| values.collect())
     }
 
     /// Whether the row is known to come from the customer.
     pub(crate) fn is_inbound(&self, row: &Row) -> bool {
-        self.direction.value(row).is_ok_and(|direction| direction == "inbound")
+        let direction = self.fields.get("direction");
+        direction.is_some_and(|source| source.value(row).is_ok_and(|direction| direction == "inbound"))
     }
 
     /// When the row happened, if it says so.
@@ -82,53 +96,10 @@ impl Shape {
 
     /// Makes the row's request, under the key given.
     pub(crate) fn ready(&self, row: &Row, key: String, now: Timestamp) -> Result<Ready, Reject> {
-        let rpc = match &self.rpc {
-            None => Rpc::LogInteraction,
-            Some(rpc) => named(row, rpc, "rpc", Rpc::named)?,
-        };
-        match rpc {
-            Rpc::LogInteraction => self.log_interaction(row, key, now),
-        }
-    }
-
-    fn log_interaction(&self, row: &Row, key: String, now: Timestamp) -> Result<Ready, Reject> {
+        let rpc = named(row, &self.rpc, "rpc", Rpc::named)?;
         let occurred_at = self.time(row, now)?;
-        let mut identities = Vec::new();
-        for (kind, value) in &self.identities {
-            let value = text(row, value, "identities.value", IDENTITY_CHARS_MAX)?;
-            if !value.is_empty() {
-                identities.push(Identity { kind: *kind, value });
-            }
-        }
-        let optional = |source: &Option<Bound>, field| {
-            source.as_ref().map_or(Ok(String::new()), |source| text(row, source, field, NAME_CHARS_MAX))
-        };
-        let language = optional(&self.language, "language")?;
-        if !language.is_empty() && Language::parse(&language).is_none() {
-            return Err(Reject::of_field(row.line, Reason::UnknownValue, "language", "is not a BCP 47 tag"));
-        }
-        let said = text(row, &self.text, "text", TEXT_CHARS_MAX)?;
-        if said.is_empty() {
-            return Err(Reject::of_field(row.line, Reason::Empty, "text", "is empty"));
-        }
-        let request = LogInteractionRequest {
-            request_id: key,
-            customer_id: String::new(),
-            identities,
-            name: optional(&self.name, "name")?,
-            channel: named(row, &self.channel, "channel", map::channel)?.into(),
-            direction: named(row, &self.direction, "direction", map::direction)?.into(),
-            language,
-            text: said,
-            kind: named(row, &self.kind, "kind", map::kind)?.into(),
-            thread: optional(&self.thread, "thread")?,
-            case_id: String::new(),
-            occurred_at: Some(prost_types::Timestamp {
-                seconds: occurred_at.as_second(),
-                nanos: occurred_at.subsec_nanosecond(),
-            }),
-        };
-        Ok(Ready { line: row.line, occurred_at, request })
+        let given = Given { shape: self, row, key, at: stamp(occurred_at) };
+        Ok(Ready { line: row.line, occurred_at, call: Call::new(rpc, &given)? })
     }
 
     fn time(&self, row: &Row, now: Timestamp) -> Result<Timestamp, Reject> {
@@ -142,6 +113,77 @@ impl Shape {
             Some(at) => Ok(at),
         }
     }
+}
+
+/// The fields of one row.
+pub(crate) struct Given<'a> {
+    shape: &'a Shape,
+    row: &'a Row,
+    key: String,
+    at: prost_types::Timestamp,
+}
+
+impl Given<'_> {
+    /// What the row is known by.
+    pub(crate) fn key(&self) -> String {
+        self.key.clone()
+    }
+
+    /// When it happened.
+    pub(crate) fn at(&self) -> Option<prost_types::Timestamp> {
+        Some(self.at)
+    }
+
+    /// A field's text, empty if there is none.
+    pub(crate) fn text(&self, field: &str, chars_max: usize) -> Result<String, Reject> {
+        let source = self.shape.fields.get(field);
+        source.map_or(Ok(String::new()), |source| text(self.row, source, field, chars_max))
+    }
+
+    /// A field's text, which must be there.
+    pub(crate) fn needed(&self, field: &str, chars_max: usize) -> Result<String, Reject> {
+        match self.text(field, chars_max)? {
+            empty if empty.is_empty() => Err(self.reject(Reason::Empty, field, "is empty")),
+            text => Ok(text),
+        }
+    }
+
+    /// A field's value, as one of a closed list of names.
+    pub(crate) fn named<T>(&self, field: &str, find: impl Fn(&str) -> Option<T>) -> Result<T, Reject> {
+        match self.shape.fields.get(field) {
+            Some(source) => named(self.row, source, field, find),
+            None => Err(self.reject(Reason::Empty, field, "is empty")),
+        }
+    }
+
+    /// The row's amount.
+    pub(crate) fn amount(&self) -> Result<Money, Reject> {
+        match &self.shape.amount {
+            Some(amount) => amount.of(self.row),
+            None => Err(self.reject(Reason::Empty, "amount", "is empty")),
+        }
+    }
+
+    /// Whom the row names.
+    pub(crate) fn identities(&self) -> Result<Vec<Identity>, Reject> {
+        let mut identities = Vec::new();
+        for (kind, value) in &self.shape.identities {
+            let value = text(self.row, value, "identities.value", IDENTITY_CHARS_MAX)?;
+            if !value.is_empty() {
+                identities.push(Identity { kind: *kind, value });
+            }
+        }
+        Ok(identities)
+    }
+
+    /// Blames a field of the row.
+    pub(crate) fn reject(&self, reason: Reason, field: &str, message: &str) -> Reject {
+        Reject::of_field(self.row.line, reason, field, message)
+    }
+}
+
+fn stamp(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }
 
 /// A source's text in one row, within a limit.

@@ -1,18 +1,19 @@
 //! From a file's records to the rows that are sent: what is required, what is wanted, the key, the order.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::map::{Digest, Key, Map, MapError, Order};
+use super::map::{Digest, Key, Map, MapError, Order, Step};
 use super::read::{Row, Table};
 use super::reject::{Reason, Reject};
 use super::row::{Ready, Shape};
 use super::source::{Columns, Test, cell};
 use super::thread::{ADDED, Replies, Written};
+use super::{group, join};
 
 /// The longest request id, in characters.
 const KEY_CHARS_MAX: usize = 128;
@@ -32,18 +33,26 @@ pub(crate) struct Selected {
     pub(crate) rejects: Vec<Reject>,
 }
 
-/// Applies a map to a file's records.
-pub(crate) fn select(map: &Map, table: Table, now: Timestamp) -> Result<Selected, MapError> {
+/// Applies a map to a file's records, and to those of the files that it joins: one for each join that names a file, in that order.
+pub(crate) fn select(
+    map: &Map,
+    mut table: Table,
+    others: Vec<Table>,
+    now: Timestamp,
+) -> Result<Selected, MapError> {
+    let mut others = others.into_iter();
+    for join in &map.joins {
+        let other = join.file.as_ref().and_then(|_| others.next());
+        join::join(join, &mut table, other.as_ref())?;
+    }
     let Table { columns, mut rows, rejects } = table;
     let added: &[&'static str] = if map.thread.is_some() { &ADDED } else { &[] };
     let columns = Columns::new(&columns, added);
-    let tests = |conditions: &[_], place| -> Result<Vec<Test>, MapError> {
-        conditions.iter().map(|condition| Test::new(condition, &columns, place)).collect()
-    };
-    let required = tests(&map.require, "require")?;
-    let wanted = tests(&map.wanted, "where")?;
-    let shape = Shape::new(map, &columns)?;
-    let mut keys = Keys::new(&map.key, &columns)?;
+    let required = Test::all(&map.require, &columns, "require")?;
+    let wanted = Test::all(&map.wanted, &columns, "where")?;
+    let shapes: Vec<Shape> =
+        map.steps.iter().map(|step| Shape::new(map, step, &columns)).collect::<Result<_, _>>()?;
+    let keys = Keys::new(&map.key, &columns)?;
 
     let read = (rows.len() + rejects.len()) as u64;
     let mut selected = Selected { read, rejects, ..Selected::default() };
@@ -60,40 +69,75 @@ pub(crate) fn select(map: &Map, table: Table, now: Timestamp) -> Result<Selected
             false
         }
     });
-    if let Some(thread) = &map.thread {
+    if let (Some(thread), Some(log)) = (&map.thread, map.steps.iter().position(Step::logs_interactions)) {
+        let shape = &shapes[log];
         let written: Vec<_> = rows
             .iter()
             .map(|row| Written { inbound: shape.is_inbound(row), at: shape.occurred_at(row) })
             .collect();
         Replies::new(thread, &columns)?.resolve(&mut rows, &written);
     }
-    for row in rows {
-        if !wanted.iter().all(|test| test.passes(&row)) {
-            selected.left_out += 1;
-            continue;
-        }
-        match keys.of(&row) {
-            Named::Repeat => selected.repeats += 1,
-            Named::Taken { line } => {
-                let message = format!("is the key of line {line} already, which says something else");
-                selected.rejects.push(Reject::of_field(row.line, Reason::KeyUsedTwice, "key", message));
-            }
-            Named::Empty => {
-                selected.rejects.push(Reject::of_field(row.line, Reason::Empty, "key", "is empty"))
-            }
-            Named::New(key) => match shape.ready(&row, key, now) {
-                Ok(ready) => selected.ready.push(ready),
-                Err(reject) => selected.rejects.push(reject),
-            },
-        }
+    let all = rows.len();
+    rows.retain(|row| wanted.iter().all(|test| test.passes(row)));
+    selected.left_out = (all - rows.len()) as u64;
+    if let Some(group) = &map.group {
+        rows = group::group(group, &columns, rows)?;
     }
-    match map.order_by {
-        // Stable: ties stay in the order of the file.
-        Order::OccurredAt => selected.ready.sort_by_key(|ready| ready.occurred_at),
-        Order::File => {}
-    }
-    selected.rejects.sort_by_key(|reject| reject.line);
+    selected.take(rows, &shapes, keys, map.order_by, now);
     Ok(selected)
+}
+
+/// What only the first row of its kind becomes: which shape, and what names it.
+type Once = (usize, Vec<String>);
+
+impl Selected {
+    /// Names the rows, makes them ready, and puts them in order.
+    fn take(&mut self, rows: Vec<Row>, shapes: &[Shape], mut keys: Keys, order: Order, now: Timestamp) {
+        let mut ready: Vec<(Ready, Option<Once>)> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key = match keys.of(&row) {
+                Named::New(key) => key,
+                Named::Repeat => {
+                    self.repeats += 1;
+                    continue;
+                }
+                Named::Taken { line } => {
+                    let message = format!("is the key of line {line} already, which says something else");
+                    self.rejects.push(Reject::of_field(row.line, Reason::KeyUsedTwice, "key", message));
+                    continue;
+                }
+                Named::Empty => {
+                    self.rejects.push(Reject::of_field(row.line, Reason::Empty, "key", "is empty"));
+                    continue;
+                }
+            };
+            for (n, shape) in shapes.iter().enumerate().filter(|(_, shape)| shape.is_wanted(&row)) {
+                match shape.ready(&row, step_key(&key, &shape.name), now) {
+                    Ok(made) => ready.push((made, shape.once(&row).map(|once| (n, once)))),
+                    Err(reject) => self.rejects.push(reject),
+                }
+            }
+        }
+        match order {
+            // Stable: ties stay in the order of the file.
+            Order::OccurredAt => ready.sort_by_key(|(ready, _)| ready.occurred_at),
+            Order::File => {}
+        }
+        let mut taken = HashSet::new();
+        let first =
+            ready.into_iter().filter(|(_, once)| once.as_ref().is_none_or(|once| taken.insert(once.clone())));
+        self.ready = first.map(|(ready, _)| ready).collect();
+        self.rejects.sort_by_key(|reject| reject.line);
+    }
+}
+
+/// What a row's step is known by: the row's key, with the step's name if it has one.
+fn step_key(key: &str, step: &str) -> String {
+    if step.is_empty() {
+        return key.to_owned();
+    }
+    let named = format!("{key}#{step}");
+    if named.chars().count() <= KEY_CHARS_MAX { named } else { hex(&Sha256::digest(named)) }
 }
 
 /// What a row is called.

@@ -1,26 +1,34 @@
-//! Rows to the intake service, and what it answers to each. A stream that breaks is taken up at the first row without an answer.
+//! Rows to their services, and what these answer to each: interactions through the import's stream, the rest one by one beside it.
+//!
+//! The stream is what opens the import, and closes it once every row has its answer. Where it breaks, the rows without an answer go again.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt as _, stream};
+use seva_api::caller::ACTOR_KEY;
+use seva_api::pb::escalation::v1::escalation_service_client::EscalationServiceClient;
 use seva_api::pb::intake::v1::import_interactions_request::Part;
-use seva_api::pb::intake::v1::import_interactions_response::Result as Answer;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
-use seva_api::pb::intake::v1::{ImportInteractionsRequest, ImportStart, LogInteractionResponse};
-use tokio::sync::Semaphore;
-use tonic::metadata::AsciiMetadataValue;
+use seva_api::pb::intake::v1::{
+    ImportInteractionsRequest, ImportInteractionsResponse, ImportStart, LogInteractionRequest,
+};
+use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Status, Streaming};
 
+use super::answers::Answers;
+use super::call::Call;
 use super::progress::Progress;
-use super::reject::{Reason, Reject};
+use super::queue::{INTERACTIONS_MAX, Queue};
 use super::row::Ready;
+use super::unary::{self, Came, Services};
 use crate::{failure, output};
 
-/// The most rows sent and not yet answered.
-const IN_FLIGHT_MAX: usize = 512;
 /// How long a row may be without an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long connecting may take.
@@ -31,22 +39,9 @@ const ATTEMPTS_MAX: u32 = 6;
 /// Where and as whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// For example `http://127.0.0.1:7001`.
-    pub(crate) endpoint: String,
+    /// Each service's, for example `http://127.0.0.1:7001`.
+    pub(crate) endpoints: BTreeMap<String, String>,
     pub(crate) actor: String,
-}
-
-/// What the service answered so far.
-#[derive(Debug, Default)]
-pub(crate) struct Answers {
-    /// How many rows have an answer: always the first ones.
-    pub(crate) answered: usize,
-    pub(crate) recorded: u64,
-    pub(crate) already_there: u64,
-    pub(crate) rejects: Vec<Reject>,
-    pub(crate) position: Option<String>,
-    /// How long it took from the first connection on.
-    pub(crate) took: Duration,
 }
 
 /// Sends all rows. What was answered before an error stays in `answers`.
@@ -57,25 +52,29 @@ pub(crate) async fn send(
     answers: &mut Answers,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut progress = Progress::new(rows.len() as u64);
+    let progress = Progress::new(rows.len() as u64);
+    let mut run = Run { queue: Queue::new(&rows), rows, answers, progress };
     let mut attempt = 0;
     let outcome = loop {
-        let before = answers.answered;
-        let broken = match stream_once(target, import_key, &rows, answers, &mut progress).await {
+        let before = run.answers.answered;
+        let broken = match run.through_one_stream(target, import_key).await {
             Ok(()) => break Ok(()),
             Err(broken) => broken,
         };
-        attempt = if answers.answered > before { 1 } else { attempt + 1 };
-        if !broken.transient || attempt >= ATTEMPTS_MAX || (answers.answered == 0 && broken.connecting) {
+        let answered = run.answers.answered;
+        attempt = if answered > before { 1 } else { attempt + 1 };
+        if !broken.transient || attempt >= ATTEMPTS_MAX || (answered == 0 && broken.connecting) {
             break Err(broken.error);
         }
         let wait = Duration::from_millis(250) * 2u32.pow(attempt);
-        let (rows, seconds, why) = (answers.answered, wait.as_secs_f64(), failure::explain(&broken.error));
-        output::say(&format!("the stream broke after {rows} rows and is taken up in {seconds:.1} s: {why}"));
+        let (seconds, why) = (wait.as_secs_f64(), failure::explain(&broken.error));
+        output::say(&format!(
+            "the stream broke after {answered} rows and is taken up in {seconds:.1} s: {why}"
+        ));
         tokio::time::sleep(wait).await;
     };
-    progress.finish();
-    answers.took = started.elapsed();
+    run.progress.finish();
+    run.answers.took = started.elapsed();
     outcome
 }
 
@@ -105,7 +104,7 @@ impl Broken {
             | Code::Unauthenticated
             | Code::Unimplemented => false,
         };
-        let error = anyhow::Error::new(status).context("the intake service ended the import");
+        let error = anyhow::Error::new(status).context("a service ended the import");
         Broken { error, transient, connecting: false }
     }
 
@@ -118,116 +117,198 @@ impl Broken {
     }
 }
 
-async fn connect(target: &Target) -> Result<Channel, Broken> {
-    let endpoint = Endpoint::from_shared(target.endpoint.clone()).map_err(|_| {
-        Broken::for_good(failure::usage(format!(
-            "`{}` is no address such as http://127.0.0.1:7001",
-            target.endpoint
-        )))
+/// The services that the rows go to.
+async fn services(target: &Target, import_key: &str, rows: &[Ready]) -> Result<Services, Broken> {
+    let is_for = |service| rows.iter().any(|row| row.call.service() == service);
+    let actor = unary::metadata(&target.actor).map_err(Broken::for_good)?;
+    let import = unary::metadata(import_key).map_err(Broken::for_good)?;
+    let channel = connect(target, "intake").await?;
+    // Where no row goes to a service, intake's channel stands for it.
+    let (mut to_escalation, mut to_refunds) = (channel.clone(), channel.clone());
+    if is_for("escalation") {
+        to_escalation = connect(target, "escalation").await?;
+    }
+    if is_for("refunds") {
+        to_refunds = connect(target, "refunds").await?;
+    }
+    let intake = IntakeServiceClient::new(channel);
+    let escalation = EscalationServiceClient::new(to_escalation);
+    let refunds = RefundsServiceClient::new(to_refunds);
+    Ok(Services { intake, escalation, refunds, actor, import })
+}
+
+async fn connect(target: &Target, service: &str) -> Result<Channel, Broken> {
+    let Some(address) = target.endpoints.get(service) else {
+        let message = format!("the map needs the {service} service, whose address is not given");
+        return Err(Broken::for_good(failure::usage(message)));
+    };
+    let endpoint = Endpoint::from_shared(address.clone()).map_err(|_| {
+        Broken::for_good(failure::usage(format!("`{address}` is no address such as http://127.0.0.1:7001")))
     })?;
     endpoint.connect_timeout(CONNECT_WITHIN).connect().await.map_err(|e| Broken {
         error: anyhow::Error::new(e)
-            .context(format!("nothing answers at {}: `seva demo` starts the services", target.endpoint)),
+            .context(format!("nothing answers at {address}: `seva demo` starts the services")),
         transient: true,
         connecting: true,
     })
 }
 
-/// Sends what has no answer yet over one stream.
-async fn stream_once(
-    target: &Target,
-    import_key: &str,
-    rows: &Arc<[Ready]>,
-    answers: &mut Answers,
-    progress: &mut Progress,
-) -> Result<(), Broken> {
-    let first = answers.answered;
-    let window = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
-    let mut request = Request::new(requests(import_key, Arc::clone(rows), first, Arc::clone(&window)));
-    let actor = AsciiMetadataValue::try_from(target.actor.as_str())
-        .context("the actor cannot be sent")
-        .map_err(Broken::for_good)?;
-    request.metadata_mut().insert("seva-actor", actor);
+/// The rows of a run, and what became of them so far.
+struct Run<'a> {
+    rows: Arc<[Ready]>,
+    queue: Queue,
+    answers: &'a mut Answers,
+    progress: Progress,
+}
 
-    let mut client = IntakeServiceClient::new(connect(target).await?);
-    let mut responses = client.import_interactions(request).await.map_err(Broken::by)?.into_inner();
-    loop {
-        let response = match tokio::time::timeout(ANSWER_WITHIN, responses.message()).await {
-            Err(_) => return Err(Broken::for_now("the intake service did not answer a row within 60 s")),
-            Ok(Err(status)) => return Err(Broken::by(status)),
-            Ok(Ok(None)) => break,
-            Ok(Ok(Some(response))) => response,
+/// The import's stream: what it takes, what it answers, and the rows on it, in order.
+struct Logged {
+    sender: mpsc::Sender<LogInteractionRequest>,
+    answers: Streaming<ImportInteractionsResponse>,
+    rows: VecDeque<usize>,
+    answered: u64,
+}
+
+impl Run<'_> {
+    /// Sends what has no answer yet, its interactions over one stream.
+    async fn through_one_stream(&mut self, target: &Target, import_key: &str) -> Result<(), Broken> {
+        let services = services(target, import_key, &self.rows).await?;
+        let (sender, interactions) = mpsc::channel(INTERACTIONS_MAX);
+        let mut request = Request::new(requests(import_key, interactions));
+        request.metadata_mut().insert(ACTOR_KEY, services.actor.clone());
+        let mut intake = services.intake.clone();
+        let answers = intake.import_interactions(request).await.map_err(Broken::by)?.into_inner();
+        let mut logged = Logged { sender, answers, rows: VecDeque::new(), answered: 0 };
+
+        let mut calls = FuturesUnordered::new();
+        let broken = loop {
+            while let next @ [_, ..] = self.queue.next().as_slice() {
+                for n in next.iter().copied() {
+                    let row = &self.rows[n];
+                    if let Call::LogInteraction(request) = &row.call {
+                        logged.rows.push_back(n);
+                        // There is room for as many as are sent at once; if the stream is gone its answers say so.
+                        let _is_gone = logged.sender.try_send(request.clone()).is_err();
+                        continue;
+                    }
+                    match self.answers.id_for(row) {
+                        Ok(id) => calls.push(asked(services.clone(), Arc::clone(&self.rows), n, id)),
+                        Err(reject) => {
+                            self.answers.refused(reject);
+                            self.answered(n);
+                        }
+                    }
+                }
+            }
+            if self.queue.is_done() {
+                break None;
+            }
+            let step = tokio::select! {
+                answer = logged.next() => self.logged(&mut logged, answer),
+                Some((n, came)) = calls.next() => self.came(n, came),
+            };
+            if let Err(broken) = step {
+                break Some(broken);
+            }
         };
-        let expected = (answers.answered - first) as u64;
-        let (Some(row), Some(result)) = (rows.get(answers.answered), response.result) else {
+        // What was asked beside the stream has its answer on the way, whatever became of the stream.
+        while let Some((n, came)) = calls.next().await {
+            if self.came(n, came).is_err() {
+                tracing::debug!(row = n, "a request failed after the stream had ended");
+            }
+        }
+        logged.rows.drain(..).for_each(|n| self.queue.again(n));
+        match broken {
+            Some(broken) => Err(broken),
+            None => logged.ended().await,
+        }
+    }
+
+    fn answered(&mut self, n: usize) {
+        self.queue.answered(n);
+        self.progress.answered(self.answers.answered as u64);
+    }
+
+    /// What became of a request of its own.
+    fn came(&mut self, n: usize, came: Came) -> Result<(), Broken> {
+        match came {
+            Came::Taken(taken) => self.answers.took(taken),
+            Came::Refused(reject) => self.answers.refused(reject),
+            Came::Failed(status) => {
+                self.queue.again(n);
+                return Err(Broken::by(status));
+            }
+        }
+        self.answered(n);
+        Ok(())
+    }
+
+    /// What the stream said.
+    fn logged(
+        &mut self,
+        logged: &mut Logged,
+        answer: Result<Option<ImportInteractionsResponse>, Broken>,
+    ) -> Result<(), Broken> {
+        let Some(response) = answer? else {
+            return Err(Broken::for_now(
+                "the intake service ended the stream before every row had its answer",
+            ));
+        };
+        let (Some(n), Some(result)) = (logged.rows.front().copied(), response.result) else {
             return Err(Broken::for_good(anyhow::anyhow!(
                 "the intake service answered a row that was not sent, or without a result"
             )));
         };
+        let expected = logged.answered;
         if response.row != expected {
             let message =
                 format!("the intake service answered row {} where row {expected} was due", response.row);
             return Err(Broken::for_good(anyhow::anyhow!(message)));
         }
-        answers.take(row, result);
-        window.add_permits(1);
-        progress.answered(answers.answered as u64);
+        logged.rows.pop_front();
+        logged.answered += 1;
+        self.answers.logged(&self.rows[n], result);
+        self.answered(n);
+        Ok(())
     }
-    if answers.answered < rows.len() {
-        return Err(Broken::for_now("the intake service ended the stream before every row had its answer"));
-    }
-    Ok(())
 }
 
-/// The opening message, then each row as soon as the window has room for it.
+impl Logged {
+    /// The next answer. Without a row on the stream none is due, so none is late.
+    async fn next(&mut self) -> Result<Option<ImportInteractionsResponse>, Broken> {
+        if self.rows.is_empty() {
+            return self.answers.message().await.map_err(Broken::by);
+        }
+        match tokio::time::timeout(ANSWER_WITHIN, self.answers.message()).await {
+            Err(_) => Err(Broken::for_now("the intake service did not answer a row within 60 s")),
+            Ok(answer) => answer.map_err(Broken::by),
+        }
+    }
+
+    /// Ends the stream, which closes the import.
+    async fn ended(self) -> Result<(), Broken> {
+        let Logged { sender, mut answers, .. } = self;
+        drop(sender);
+        match tokio::time::timeout(ANSWER_WITHIN, answers.message()).await {
+            Err(_) => Err(Broken::for_now("the intake service did not close the import within 60 s")),
+            Ok(Err(status)) => Err(Broken::by(status)),
+            Ok(Ok(_)) => Ok(()),
+        }
+    }
+}
+
+async fn asked(services: Services, rows: Arc<[Ready]>, n: usize, id: String) -> (usize, Came) {
+    (n, services.ask(&rows[n], &id).await)
+}
+
+/// The opening message, then each interaction.
 fn requests(
     import_key: &str,
-    rows: Arc<[Ready]>,
-    first: usize,
-    window: Arc<Semaphore>,
+    interactions: mpsc::Receiver<LogInteractionRequest>,
 ) -> impl Stream<Item = ImportInteractionsRequest> + use<> {
     let start = ImportInteractionsRequest {
         part: Some(Part::Start(ImportStart { import_key: import_key.to_owned() })),
     };
-    let rows = stream::unfold(first, move |at| {
-        let (rows, window) = (Arc::clone(&rows), Arc::clone(&window));
-        async move {
-            let request = rows.get(at)?.request.clone();
-            // The answer gives the permit back.
-            window.acquire().await.ok()?.forget();
-            Some((ImportInteractionsRequest { part: Some(Part::Row(request)) }, at + 1))
-        }
-    });
-    stream::iter([start]).chain(rows)
-}
-
-impl Answers {
-    fn take(&mut self, row: &Ready, result: Answer) {
-        self.answered += 1;
-        match result {
-            Answer::Recorded(recorded) => {
-                self.recorded += 1;
-                self.reached(recorded);
-            }
-            Answer::AlreadyRecorded(recorded) => {
-                self.already_there += 1;
-                self.reached(recorded);
-            }
-            Answer::Refused(refusal) => {
-                let field = (!refusal.field.is_empty()).then_some(refusal.field);
-                self.rejects.push(Reject::new(
-                    row.line,
-                    Reason::Refused(refusal.reason),
-                    field,
-                    refusal.message,
-                ));
-            }
-        }
-    }
-
-    fn reached(&mut self, response: LogInteractionResponse) {
-        if !response.position.is_empty() {
-            self.position = Some(response.position);
-        }
-    }
+    let row = |request| ImportInteractionsRequest { part: Some(Part::Row(request)) };
+    stream::iter([start]).chain(ReceiverStream::new(interactions).map(row))
 }

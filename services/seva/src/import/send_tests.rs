@@ -17,8 +17,10 @@ use tokio::sync::Mutex;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::answers::Answers;
+use super::call::Call;
 use super::row::Ready;
-use super::send::{Answers, Target, send};
+use super::send::{Target, send};
 use crate::failure::{self, Exit};
 
 /// Remembers the keys it was sent, refuses each `bad` one, and ends every stream after so many answers.
@@ -53,7 +55,7 @@ impl Forgetful {
 /// What `async_trait` makes of a method.
 type Answered<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
 
-// A macro, because thirteen methods that are not called would bury the one that is.
+// A macro, because sixteen methods that are not called would bury the one that is.
 macro_rules! not_here {
     ($($method:ident($request:ident) -> $response:ident;)*) => {$(
         fn $method<'life0, 'async_trait>(&'life0 self, _: Request<$request>) -> Answered<'async_trait, $response>
@@ -115,19 +117,27 @@ impl IntakeService for Forgetful {
     }
 }
 
+fn target(endpoint: String) -> Target {
+    Target { endpoints: [("intake".to_owned(), endpoint)].into(), actor: "tester".to_owned() }
+}
+
 async fn served(service: Forgetful) -> Target {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let server = tonic::transport::Server::builder().add_service(IntakeServiceServer::new(service));
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
-    Target { endpoint, actor: "tester".to_owned() }
+    target(endpoint)
 }
 
 fn rows(count: usize) -> Arc<[Ready]> {
     let row = |number: usize| {
         let request_id = if number % 100 == 99 { format!("bad{number}") } else { number.to_string() };
         let request = LogInteractionRequest { request_id, ..LogInteractionRequest::default() };
-        Ready { line: number as u64 + 2, occurred_at: Timestamp::UNIX_EPOCH, request }
+        Ready {
+            line: number as u64 + 2,
+            occurred_at: Timestamp::UNIX_EPOCH,
+            call: Call::LogInteraction(request),
+        }
     };
     (0..count).map(row).collect()
 }
@@ -181,7 +191,7 @@ async fn what_cannot_get_better_fails_at_once_and_says_why() {
         sent(&served(Forgetful { refuse_streams: true, ..Forgetful::default() }).await, 3).await;
     assert_eq!(failure::exit_of(&outcome.unwrap_err()), Exit::Denied);
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let nobody = Target { endpoint: format!("http://{free}"), actor: "tester".to_owned() };
+    let nobody = target(format!("http://{free}"));
     let (outcome, _) = sent(&nobody, 3).await;
     let error = outcome.unwrap_err();
     assert!(error.to_string().contains("nothing answers at"));

@@ -9,14 +9,20 @@ use super::map::Map;
 use crate::failure;
 
 /// Name and text of each, in the order of the names.
-pub(crate) const SHIPPED: [(&str, &str); 7] = [
+pub(crate) const SHIPPED: [(&str, &str); 13] = [
     ("bengali_reviews", include_str!("../../maps/bengali_reviews.toml")),
     ("bitext", include_str!("../../maps/bitext.toml")),
     ("cfpb", include_str!("../../maps/cfpb.toml")),
+    ("helpdesk_italian", include_str!("../../maps/helpdesk_italian.toml")),
     ("hindi_reviews", include_str!("../../maps/hindi_reviews.toml")),
     ("nhs_feedback", include_str!("../../maps/nhs_feedback.toml")),
+    ("olist_orders", include_str!("../../maps/olist_orders.toml")),
+    ("olist_reviews", include_str!("../../maps/olist_reviews.toml")),
+    ("support_tickets", include_str!("../../maps/support_tickets.toml")),
+    ("telecom_nps", include_str!("../../maps/telecom_nps.toml")),
     ("turkish_reviews", include_str!("../../maps/turkish_reviews.toml")),
     ("twcs", include_str!("../../maps/twcs.toml")),
+    ("uci_retail", include_str!("../../maps/uci_retail.toml")),
 ];
 
 /// Reads the map file named or, where there is no such file, the shipped map of that name.

@@ -13,9 +13,14 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// The file's own columns, and those that the map adds.
+    /// The file's own columns, with those that joins brought, and those that the map adds.
     pub(crate) fn new(own: &'a [String], added: &[&'static str]) -> Columns<'a> {
         Columns { names: own.iter().map(String::as_str).chain(added.iter().copied()).collect() }
+    }
+
+    /// Finds columns that stand in the file exactly once.
+    pub(crate) fn places(&self, names: &[String], used_by: &str) -> Result<Vec<usize>, MapError> {
+        names.iter().map(|name| self.place(name, used_by)).collect()
     }
 
     /// Finds a column that stands in the file exactly once.
@@ -90,25 +95,30 @@ impl Bound {
         Ok(Bound { from, values: source.values.clone(), default: source.default.clone() })
     }
 
-    /// The value in one row, empty if there is none.
+    /// The value in one row, empty if there is none. In a group it is the first row's.
     pub(crate) fn value<'a>(&'a self, row: &'a Row) -> Result<Cow<'a, str>, NotListed> {
+        self.value_of(&row.values)
+    }
+
+    /// The value in one of a group's rows.
+    pub(crate) fn value_of<'a>(&'a self, values: &'a [String]) -> Result<Cow<'a, str>, NotListed> {
         let value = match &self.from {
-            From::Column(place) => Cow::Borrowed(cell(row, *place)),
+            From::Column(place) => Cow::Borrowed(cell_of(values, *place)),
             From::Constant(text) => Cow::Borrowed(text.as_str()),
             From::FirstOf(sources) => {
                 let mut first = Cow::Borrowed("");
                 for source in sources {
-                    first = source.value(row)?;
+                    first = source.value_of(values)?;
                     if !first.is_empty() {
                         break;
                     }
                 }
                 first
             }
-            From::Template(pieces) => Cow::Owned(filled(pieces, row)),
+            From::Template(pieces) => Cow::Owned(filled(pieces, values)),
         };
         let listed = match &self.values {
-            Some(values) => values.get(&*value).map(|value| Cow::Borrowed(value.as_str())),
+            Some(table) => table.get(&*value).map(|value| Cow::Borrowed(value.as_str())),
             None => (!value.is_empty()).then_some(value),
         };
         match (listed, &self.default, &self.values) {
@@ -122,15 +132,19 @@ impl Bound {
 
 /// A column's trimmed value.
 pub(crate) fn cell(row: &Row, place: usize) -> &str {
-    row.values.get(place).map_or("", |value| value.trim())
+    cell_of(&row.values, place)
 }
 
-fn filled(pieces: &[Piece], row: &Row) -> String {
+fn cell_of(values: &[String], place: usize) -> &str {
+    values.get(place).map_or("", |value| value.trim())
+}
+
+fn filled(pieces: &[Piece], values: &[String]) -> String {
     let mut text = String::new();
     for piece in pieces {
         match piece {
             Piece::Literal(literal) => text.push_str(literal),
-            Piece::Column(place) => match cell(row, *place) {
+            Piece::Column(place) => match cell_of(values, *place) {
                 "" => return String::new(),
                 value => text.push_str(value),
             },
@@ -152,9 +166,19 @@ enum What {
     NotEmpty,
     NotIn(BTreeSet<String>),
     OneOf(BTreeSet<String>),
+    StartsWith(String),
 }
 
 impl Test {
+    /// Binds conditions that the map's check has passed.
+    pub(crate) fn all(
+        conditions: &[Condition],
+        columns: &Columns,
+        place: &str,
+    ) -> Result<Vec<Test>, MapError> {
+        conditions.iter().map(|condition| Test::new(condition, columns, place)).collect()
+    }
+
     /// Binds a condition that the map's check has passed.
     pub(crate) fn new(condition: &Condition, columns: &Columns, place: &str) -> Result<Test, MapError> {
         let what = if condition.integer {
@@ -163,6 +187,8 @@ impl Test {
             What::NotEmpty
         } else if let Some(values) = &condition.not_in {
             What::NotIn(values.clone())
+        } else if let Some(beginning) = &condition.starts_with {
+            What::StartsWith(beginning.clone())
         } else {
             What::OneOf(condition.one_of.iter().flatten().chain(&condition.equals).cloned().collect())
         };
@@ -180,6 +206,7 @@ impl Test {
             What::NotEmpty => !value.is_empty(),
             What::NotIn(values) => !values.contains(value),
             What::OneOf(values) => values.contains(value),
+            What::StartsWith(beginning) => value.starts_with(beginning),
         }
     }
 
@@ -189,7 +216,7 @@ impl Test {
             What::Integer => "is not a whole number",
             What::NotEmpty => "is empty",
             What::NotIn(_) => "holds a value that the map refuses",
-            What::OneOf(_) => "holds a value that the map does not take",
+            What::OneOf(_) | What::StartsWith(_) => "holds a value that the map does not take",
         }
     }
 }

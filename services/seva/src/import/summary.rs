@@ -24,11 +24,15 @@ pub(crate) struct Summary {
     pub(crate) accepted: u64,
     /// Recorded by an earlier run.
     pub(crate) already_there: u64,
+    /// Said what was so anyhow, and left no record.
+    pub(crate) unchanged: u64,
     pub(crate) rejected: u64,
     pub(crate) rejected_by_reason: BTreeMap<String, u64>,
     /// Where the rejects are, if there are any.
     pub(crate) rejects_file: Option<String>,
-    /// Rows fit to be sent, by kind.
+    /// Requests that rows fit to be sent become, by RPC.
+    pub(crate) by_rpc: BTreeMap<&'static str, u64>,
+    /// Interactions fit to be sent, by kind.
     pub(crate) by_kind: BTreeMap<String, u64>,
     /// How many different sets of identities the rows to be sent name.
     pub(crate) customers_named: u64,
@@ -64,6 +68,9 @@ impl Summary {
         if !self.dry_run {
             line("already there", self.already_there.to_string());
         }
+        if self.unchanged > 0 {
+            line("unchanged", format!("{}: it was so anyhow", self.unchanged));
+        }
         if self.repeats > 0 {
             line("repeats", format!("{} rows equal to an earlier one of the file", self.repeats));
         }
@@ -78,6 +85,10 @@ impl Summary {
             line("", format!("each with its line in {file}"));
         }
         let kinds: Vec<_> = self.by_kind.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        if self.by_rpc.len() > 1 {
+            let rpcs: Vec<_> = self.by_rpc.iter().map(|(rpc, count)| format!("{count} {rpc}")).collect();
+            line("requests", rpcs.join(", "));
+        }
         if !kinds.is_empty() {
             line("kinds", kinds.join(", "));
         }

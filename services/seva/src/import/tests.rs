@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use seva_api::pb::intake::v1::Direction;
+use seva_api::pb::intake::v1::{Direction, LogInteractionRequest};
 
+use super::call::Call;
 use super::map::Map;
 use super::read;
 use super::reject::Reject;
+use super::row::Ready;
 use super::select::{Selected, select};
 use super::shipped;
 
@@ -28,11 +30,18 @@ fn plain(above: &str) -> Map {
 }
 
 fn selected(map: &Map, bytes: &[u8]) -> Selected {
-    select(map, read::read(bytes, map).unwrap(), "2026-01-01T00:00:00Z".parse().unwrap()).unwrap()
+    select(map, read::read(bytes, map).unwrap(), Vec::new(), "2026-01-01T00:00:00Z".parse().unwrap()).unwrap()
+}
+
+/// A row that is an interaction.
+#[track_caller]
+fn logged(ready: &Ready) -> &LogInteractionRequest {
+    let Call::LogInteraction(request) = &ready.call else { panic!("no interaction: {ready:?}") };
+    request
 }
 
 fn texts(selected: &Selected) -> Vec<&str> {
-    selected.ready.iter().map(|ready| ready.request.text.as_str()).collect()
+    selected.ready.iter().map(|ready| logged(ready).text.as_str()).collect()
 }
 
 /// Line, reason and field of each reject.
@@ -193,7 +202,7 @@ fn rows_go_in_order_of_time_with_ties_as_in_the_file() {
 fn keys_tell_repeats_from_equal_rows() {
     let file = b"at,kind,text\n2020-01-01,other,a\n2020-01-01,other,a\n2020-01-01,other,b\n";
     let keys = |selected: &Selected| {
-        selected.ready.iter().map(|ready| ready.request.request_id.clone()).collect::<Vec<_>>()
+        selected.ready.iter().map(|ready| logged(ready).request_id.clone()).collect::<Vec<_>>()
     };
 
     let each = selected(&plain(""), file);
@@ -253,7 +262,9 @@ fn a_map_that_is_wrong_says_where() {
 fn a_map_that_does_not_fit_the_file_names_the_column() {
     let select = |file: &[u8]| {
         let map = plain("");
-        select(&map, read::read(file, &map).unwrap(), Timestamp::UNIX_EPOCH).unwrap_err().to_string()
+        select(&map, read::read(file, &map).unwrap(), Vec::new(), Timestamp::UNIX_EPOCH)
+            .unwrap_err()
+            .to_string()
     };
     let absent = select(b"at,what,text\n");
     assert!(
@@ -292,7 +303,7 @@ fn counts(selected: &Selected) -> (usize, u64, usize) {
 fn kinds(selected: &Selected) -> Vec<(i32, usize)> {
     let mut kinds = BTreeMap::new();
     for ready in &selected.ready {
-        *kinds.entry(ready.request.kind).or_insert(0) += 1;
+        *kinds.entry(logged(ready).kind).or_insert(0) += 1;
     }
     kinds.into_iter().collect()
 }
@@ -304,8 +315,8 @@ fn twcs_takes_every_tweet_but_the_broken_one() {
     let reasons: Vec<_> = selected.rejects.iter().map(|reject: &Reject| reject.reason.name()).collect();
     assert_eq!(reasons, ["ragged", "blank_line", "ragged"]);
     let customers = |direction: Direction| -> BTreeSet<&str> {
-        let rows = selected.ready.iter().filter(|ready| ready.request.direction() == direction);
-        rows.map(|ready| ready.request.identities[0].value.as_str()).collect()
+        let rows = selected.ready.iter().filter(|ready| logged(ready).direction() == direction);
+        rows.map(|ready| logged(ready).identities[0].value.as_str()).collect()
     };
     let (wrote, answered) = (customers(Direction::Inbound), customers(Direction::Outbound));
     assert_eq!(wrote.len(), 1_442);
@@ -319,7 +330,7 @@ fn twcs_takes_every_tweet_but_the_broken_one() {
 fn cfpb_takes_every_complaint() {
     let Some(selected) = sample("cfpb", "cfpb_complaints_2023.csv") else { return };
     assert_eq!(counts(&selected), (1_400, 0, 0));
-    assert!(selected.ready.iter().all(|ready| ready.request.identities.is_empty()));
+    assert!(selected.ready.iter().all(|ready| logged(ready).identities.is_empty()));
 }
 
 #[test]
@@ -352,4 +363,183 @@ fn hindi_and_bengali_reviews_are_taken_whole() {
 fn turkish_reviews_that_repeat_are_one() {
     let Some(selected) = sample("turkish_reviews", "turkish_amazon_reviews.csv") else { return };
     assert_eq!(counts(&selected), (695, 311, 0));
+}
+
+const STEPS: &str = r#"
+    import_key = "steps"
+    format = "csv"
+    [[join]]
+    name = "who"
+    file = "who.csv"
+    on = { buyer = "id" }
+    where = [{ column = "kind", equals = "real" }]
+    [group]
+    by = ["order"]
+    where = [{ column = "price", starts_with = "-" }]
+    [[step]]
+    name = "charge"
+    rpc = { column = "kind", values = { paid = "register_charge", back = "record_refund" } }
+    once = ["order"]
+    [step.fields]
+    reference = { template = "x/{order}" }
+    method = { const = "cash" }
+    payout = { template = "back/{order}" }
+    order = { column = "who.name" }
+    amount = { currency = { column = "coin" }, decimal = { column = "price" }, times = { column = "pieces" } }
+    occurred_at = { column = "at", forms = ["iso"], zone = "UTC" }
+"#;
+
+/// Rows of at, kind, order, buyer, coin, price and pieces through `STEPS`.
+fn stepped(map: &str, rows: &str) -> Selected {
+    let map = Map::parse(map).unwrap();
+    let table = |text: &str| read::read(text.as_bytes(), &map).unwrap();
+    let who = table("id,kind,name\n7,false,nobody\n7,real,Asha\n7,real,second\n");
+    let rows = format!("at,kind,order,buyer,coin,price,pieces\n{rows}");
+    select(&map, table(&rows), vec![who], "2026-01-01T00:00:00Z".parse().unwrap()).unwrap()
+}
+
+/// What each row became, in a word.
+fn told(selected: &Selected) -> Vec<String> {
+    let tell = |ready: &Ready| match &ready.call {
+        Call::RegisterCharge { request, .. } => {
+            let captured = request.captured.clone().unwrap_or_default();
+            format!(
+                "charge {} {} {} {}",
+                request.reference, captured.amount_minor, captured.currency, request.order
+            )
+        }
+        Call::RecordRefund { reference, request } => {
+            format!("refund {reference} {} {}", request.lines[0].amount_minor, request.currency)
+        }
+        other => format!("{other:?}"),
+    };
+    selected.ready.iter().map(tell).collect()
+}
+
+#[test]
+fn a_row_becomes_what_its_value_says_with_columns_of_the_file_joined() {
+    let rows = "2020-01-02,back,a,7,KWD,1.25,1\n2020-01-01,paid,b,7,JPY,300,2\n2020-01-03,gone,c,8,EUR,1,1\n";
+    let selected = stepped(STEPS, rows);
+    assert_eq!(told(&selected), ["charge x/b 600 JPY Asha", "refund x/a 1250 KWD"]);
+    assert_eq!(blamed(&selected), [(4, "unknown_value", "rpc")]);
+}
+
+#[test]
+fn only_the_first_in_time_takes_a_step_once() {
+    let rows = "2020-01-02,paid,a,7,EUR,2,1\n2020-01-01,paid,a,7,EUR,1,1\n2020-01-01,paid,b,7,EUR,3,1\n";
+    assert_eq!(told(&stepped(STEPS, rows)), ["charge x/a 100 EUR Asha", "charge x/b 300 EUR Asha"]);
+}
+
+#[test]
+fn the_amounts_of_a_group_add_up_exactly_and_what_the_file_takes_away_can_be_turned_around() {
+    let map =
+        STEPS.replace("times = { column = \"pieces\" }", "times = { column = \"pieces\" }, negate = true");
+    let rows = "2020-01-01,back,a,7,EUR,-0.1,1\n2020-01-01,back,b,7,EUR,-2,1\n2020-01-02,back,a,7,EUR,-0.20,1\n2020-01-02,back,a,7,EUR,-1.005,2\n";
+    assert_eq!(told(&stepped(&map, rows)), ["refund x/a 231 EUR", "refund x/b 200 EUR"]);
+    let wrong = "2020-01-01,back,a,7,EUR,-1,1\n2020-01-01,back,a,7,BRL,-1,1\n2020-01-01,back,b,7,EUR,-1.005,1\n2020-01-01,back,c,7,EUR,1,1\n2020-01-01,back,d,7,XXX,-1,1\n2020-01-01,back,e,7,EUR,-1,0.5\n";
+    let selected = stepped(&map, wrong);
+    let bad = "bad_amount";
+    assert_eq!(
+        blamed(&selected),
+        [
+            (2, bad, "amount"),
+            (4, bad, "amount"),
+            (5, bad, "amount"),
+            (6, "unknown_value", "amount.currency"),
+            (7, bad, "amount")
+        ]
+    );
+}
+
+#[test]
+fn steps_name_their_rows_apart() {
+    let rows = "2020-01-01,paid,a,7,EUR,1,1\n";
+    let Call::RegisterCharge { request, .. } = &stepped(STEPS, rows).ready[0].call else {
+        panic!("no charge")
+    };
+    assert!(request.request_id.ends_with("-1#charge"), "{}", request.request_id);
+}
+
+#[test]
+fn a_step_that_is_wrong_says_where() {
+    let with = |from: &str, to: &str| map_error(&STEPS.replace(from, to));
+    let method = "    method = { const = \"cash\" }\n";
+    assert!(with(method, "").contains("`step.charge.fields.method` is missing: register_charge needs it"));
+    let idle = with(method, "    method = { const = \"cash\" }\n    rung = { const = \"x\" }\n");
+    assert!(idle.contains("`step.charge.fields.rung` has no use"), "{idle}");
+    assert!(with("\"cash\"", "\"shells\"").contains("`step.charge.fields.method` does not know `shells`"));
+    assert!(with("\"record_refund\"", "\"pay\"").contains("`step.charge.rpc` does not know `pay`"));
+    assert!(
+        with(", values = { paid = \"register_charge\", back = \"record_refund\" }", "")
+            .contains("needs a const")
+    );
+    assert!(with("[[step]]", "[fields]\noccurred_at = {}\n[[step]]").contains("cannot stand beside"));
+    assert!(with("on = { buyer = \"id\" }", "on = {}").contains("`join.who` has nothing in `on`"));
+    assert!(with("\"who.csv\"", "\"../who.csv\"").contains("without a path"));
+    assert!(with("by = [\"order\"]", "by = []").contains("`group.by` names no column"));
+}
+
+/// A sample file with those that its shipped map joins.
+fn joined_sample(map: &str, file: &str) -> Option<Selected> {
+    let Some(folder) = std::env::var_os("SEVA_SAMPLE_DATA") else {
+        crate::output::say("SKIPPED: SEVA_SAMPLE_DATA is not set");
+        return None;
+    };
+    let map = shipped::find(map).unwrap();
+    let table = |file: &str| {
+        read::read(&std::fs::read(std::path::Path::new(&folder).join(file)).unwrap(), &map).unwrap()
+    };
+    let others = map.joins.iter().filter_map(|join| join.file.as_deref()).map(table).collect();
+    Some(select(&map, table(file), others, "2026-01-01T00:00:00Z".parse().unwrap()).unwrap())
+}
+
+/// How often each RPC is called, and the reasons of the rejects.
+fn rpcs(selected: &Selected) -> (BTreeMap<&str, usize>, BTreeMap<&str, usize>) {
+    let (mut rpcs, mut reasons) = (BTreeMap::new(), BTreeMap::new());
+    selected.ready.iter().for_each(|ready| *rpcs.entry(ready.call.rpc().name()).or_insert(0) += 1);
+    selected.rejects.iter().for_each(|reject| *reasons.entry(reject.reason.name()).or_insert(0) += 1);
+    (rpcs, reasons)
+}
+
+#[test]
+fn olist_is_a_charge_an_order_with_what_was_cancelled_paid_back() {
+    let Some(orders) = joined_sample("olist_orders", "olist_order_payments.csv") else { return };
+    let expected = [("record_refund", 159), ("register_charge", 1_999), ("register_customer", 1_990)];
+    // One cancelled order came to nothing: neither charged nor paid back.
+    assert_eq!(rpcs(&orders), (expected.into(), [("bad_amount", 2)].into()));
+    let Some(reviews) = joined_sample("olist_reviews", "olist_order_reviews.csv") else { return };
+    assert_eq!(counts(&reviews), (2_022, 0, 0));
+}
+
+#[test]
+fn uci_is_a_charge_an_invoice_and_a_refund_a_credit_line_whose_sale_the_file_has() {
+    let Some(selected) = joined_sample("uci_retail", "uci_online_retail_2010-12-01_to_06.csv") else {
+        return;
+    };
+    let expected = [("record_refund", 43), ("register_charge", 527)];
+    // 58 invoices come to nothing; 106 credit lines name nobody, or what was never sold.
+    assert_eq!(rpcs(&selected), (expected.into(), [("bad_amount", 58), ("empty", 106)].into()));
+}
+
+#[test]
+fn telecom_nps_takes_every_answer_by_its_class() {
+    let Some(selected) = joined_sample("telecom_nps", "telecom_nps_responses_2018.csv") else { return };
+    assert_eq!(counts(&selected), (2_385, 0, 0));
+    // Complaints, suggestions, other.
+    assert_eq!(kinds(&selected), [(2, 1_271), (3, 392), (6, 722)]);
+}
+
+#[test]
+fn support_tickets_come_in_by_their_type_and_closed_ones_are_resolved() {
+    let Some(selected) = joined_sample("support_tickets", "support_tickets_csat_3k.csv") else { return };
+    let expected = [("log_interaction", 3_000), ("resolve_case", 967)];
+    assert_eq!(rpcs(&selected), (expected.into(), BTreeMap::new()));
+}
+
+#[test]
+fn the_help_desk_has_every_event_and_one_escalation_a_case() {
+    let Some(selected) = joined_sample("helpdesk_italian", "helpdesk_italian_events_10k.csv") else { return };
+    let (rpcs, reasons) = rpcs(&selected);
+    assert_eq!((rpcs["log_interaction"], rpcs["raise_escalation"]), (9_999, 2_137));
+    assert_eq!((selected.repeats, reasons), (0, BTreeMap::new()));
 }

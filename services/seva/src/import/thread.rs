@@ -244,6 +244,7 @@ mod tests {
                 line: 1,
                 digest: [0; 32],
                 values: values.iter().map(|v| (*v).to_owned()).collect(),
+                more: Vec::new(),
             })
             .collect();
         replies.resolve(&mut rows, &written);

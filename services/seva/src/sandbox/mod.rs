@@ -36,7 +36,7 @@ use crate::house::system_clock;
 use crate::output;
 
 /// The file in the data folder that says where the provider listens.
-const ADDRESS_FILE: &str = "provider.json";
+pub(crate) const ADDRESS_FILE: &str = "provider.json";
 
 /// Options of `seva sandbox-provider`.
 #[derive(Args, Debug)]
@@ -53,11 +53,17 @@ pub(crate) struct SandboxArgs {
     /// The secret that webhooks are signed under.
     #[arg(long, value_name = "FILE", requires = "webhook")]
     webhook_secret_file: Option<PathBuf>,
+    /// End when standard input does: for whoever starts this process as a part of another.
+    #[arg(long)]
+    with_parent: bool,
 }
 
 /// Runs the provider until the process is told to stop.
 pub(crate) async fn run(args: SandboxArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
+    if args.with_parent {
+        shutdown.with_parent();
+    }
     let clock = system_clock();
     let webhooks = match (args.webhook, &args.webhook_secret_file) {
         (Some(peer), Some(file)) => Some(Webhooks::new(peer, Secret::from_file(file)?, clock.clone())),

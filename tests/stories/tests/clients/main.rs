@@ -1,16 +1,29 @@
-//! Clients that nobody here wrote: Python's grpcio with reflection, and nats-py on the log itself.
+//! Clients that nobody here wrote: Python's grpcio with reflection, and nats-py on the log and on the published events.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use seva_domain::service::Service;
-use seva_stories::House;
+use seva_eventlog::follow::Own;
+use seva_eventlog::jetstream::JetStreamLog;
+use seva_eventlog::log::Log;
+use seva_history::relay::Relay;
+use seva_history::stream::Published;
+use seva_stories::{House, say};
 use tokio::process::Command;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 
-/// A Python with the packages of `requirements.txt`: made once in the target folder, for all later runs.
+/// A Python with the packages of `requirements.txt`, or why there is none; made by whichever test asks first.
 async fn python() -> Result<PathBuf, String> {
+    static PYTHON: OnceCell<Result<PathBuf, String>> = OnceCell::const_new();
+    PYTHON.get_or_init(make_python).await.clone()
+}
+
+/// Makes it in the target folder, for all later runs.
+async fn make_python() -> Result<PathBuf, String> {
     let test = std::env::current_exe().expect("a test knows where it is");
     let target = test.ancestors().nth(3).expect("a test stands in a folder of the target folder");
     let home = target.join("python-clients");
@@ -70,4 +83,40 @@ async fn python_logs_an_interaction_by_reflection_reads_it_back_and_finds_it_in_
     assert_eq!(log["actor"], "agent:py", "{log}");
     assert_eq!(log["events"], serde_json::json!(["case.opened.v1", "case.interaction_logged.v1"]), "{log}");
     assert_eq!(house.log().await.of_request("agent:py", "py-1").len(), 2, "a customer and a case");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn python_subscribes_to_what_becomes_of_suggestions() {
+    let python = match python().await {
+        Ok(python) => python,
+        Err(why) => {
+            eprintln!("SKIPPED: no Python with grpcio and nats-py could be made here: {why}");
+            return;
+        }
+    };
+    let house = House::start().await;
+    let client = async_nats::connect(house.nats().url()).await.unwrap();
+    let log = Log::JetStream(JetStreamLog::open(client.clone(), 1).await.unwrap());
+    let published = Published::open(client, 1).await.unwrap();
+    let stop = CancellationToken::new();
+    let (_relay, task) = Relay::start(log, published, Own::default(), stop.clone());
+    let said = say::suggestion("one", "The parcel should be delivered on Sundays.");
+    let captured = house.feedback().capture_suggestion(said).await.unwrap().into_inner();
+
+    let event = script(&python, "read_events.py", &[&house.nats().url()]).await;
+    let subjects = ["seva.events.suggestion.captured", "seva.events.suggestion.routed"];
+    assert_eq!(event["subjects"], serde_json::json!(subjects), "no other noun's events: {event}");
+    let attributes = &event["attributes"];
+    assert_eq!(attributes["subject"], captured.suggestion_id, "{event}");
+    assert_eq!(attributes["id"], format!("{}-1", captured.position), "{event}");
+    for (name, value) in
+        [("specversion", "1.0"), ("source", "/seva/feedback"), ("origin", "rule"), ("policyversion", "1")]
+    {
+        assert_eq!(attributes[name], value, "{event}");
+    }
+    let routed = serde_json::json!({"department": "delivery", "policy_version": 1, "row": "en/delivery"});
+    assert_eq!(event["data"], routed, "{event}");
+    stop.cancel();
+    task.await.unwrap().unwrap();
+    house.stop().await;
 }

@@ -134,7 +134,7 @@ async fn a_rung_accepts_and_resolves_it_and_then_it_does_not_climb() {
     };
     house.escalation().resolve_escalation(resolve).await.unwrap();
     assert_eq!(read(&house, &case).await.phase(), EscalationPhase::Resolved);
-    assert!(queue(&house, "").await.is_empty());
+    assert!(queue(&house, "").await.iter().all(|(waiting, _)| *waiting == other), "only the other one waits");
     house.stop().await;
 }
 

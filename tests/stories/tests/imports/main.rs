@@ -2,6 +2,10 @@
 //!
 //! The files are no part of this repository: `SEVA_SAMPLE_DATA` names the folder that holds them.
 
+mod backfill;
+mod histories;
+mod ledger;
+mod tickets;
 mod tweets;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,7 +147,7 @@ async fn tell_the_tweets(house: &House, file: &Path) -> Result<()> {
     let mut cases: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
     let all: Vec<(&String, &Vec<Tweet>)> = customers.iter().collect();
     for some in all.chunks(ASKED_AT_ONCE) {
-        let asked = some.iter().map(|(customer, _)| interactions(house, customer));
+        let asked = some.iter().map(|(customer, _)| interactions(house, handle(customer)));
         for ((customer, tweets), told) in some.iter().zip(futures::future::try_join_all(asked).await?) {
             let texts: Vec<&str> = told.iter().map(|(_, entry)| clear(entry)).collect();
             let expected: Vec<&str> = tweets.iter().map(|tweet| tweet.text.as_str()).collect();
@@ -190,13 +194,16 @@ fn is_linked(ids: &BTreeSet<&String>, kept: &BTreeMap<String, Case>) -> Result<b
     Ok(reached == *ids)
 }
 
+fn handle(author: &str) -> Identity {
+    Identity { kind: IdentityKind::Handle.into(), value: format!("twitter/{author}") }
+}
+
 /// All interactions of a customer in the order of the timeline, each with its case.
-async fn interactions(house: &House, author: &str) -> Result<Vec<(String, InteractionEntry)>> {
+async fn interactions(house: &House, identity: Identity) -> Result<Vec<(String, InteractionEntry)>> {
     let mut intake = house.intake();
-    let identity = Identity { kind: IdentityKind::Handle.into(), value: format!("twitter/{author}") };
     let who = IdentifyCustomerRequest { identities: vec![identity], read: None };
     let customer_id = intake.identify_customer(as_actor("reader", who)).await?.into_inner().customer_id;
-    ensure!(!customer_id.is_empty(), "nobody is known by the handle of {author}");
+    ensure!(!customer_id.is_empty(), "nobody is known by an identity of the file");
     let mut found = Vec::new();
     let mut page = PageRequest { page_size: PAGE_ROWS, page_token: String::new() };
     loop {

@@ -1,4 +1,5 @@
-//! Nothing personal stands anywhere in clear: not in the log, the keys, the databases, what the program says, or what it measures.
+//! Nothing personal stands anywhere in clear: not in the log, the keys, the published events, the databases, what the program says, or what
+//! it measures.
 
 mod script;
 mod search;
@@ -83,6 +84,14 @@ async fn nothing_personal_is_written_or_said_in_clear() -> Result<()> {
         ensure!(!self::found(&control, places).is_empty(), "the search misses what stands in the {name}");
     }
     ensure!(!said["what the process said"].is_empty(), "the process said nothing");
+    let published = stored.iter().filter(|(place, _)| place.ends_with(" of SEVA_EVENTS"));
+    ensure!(published.clone().count() > 50, "only {} published events", published.count());
+    // Sealed under the person's key or hashed: what names a person stays inside.
+    for (place, bytes) in published {
+        let message = String::from_utf8_lossy(bytes);
+        let sealed = ["\"data\":\"", "\"tok_"].into_iter().find(|form| message.contains(form));
+        ensure!(sealed.is_none(), "{place}: {message}");
+    }
     Ok(())
 }
 
@@ -111,7 +120,7 @@ fn found(search: &Search, places: &Places) -> Vec<(String, search::Found)> {
 async fn stored_messages(nats: &TestNats) -> Result<Places> {
     let context = jetstream::new(async_nats::connect(nats.url()).await?);
     let names: Vec<String> = context.stream_names().try_collect().await?;
-    ensure!(names.len() >= 2, "the log and the keys: {names:?}");
+    ensure!(names.len() >= 3, "the log, the keys and the published events: {names:?}");
     let mut places = Places::new();
     for name in names {
         let mut stream = context.get_stream(&name).await?;

@@ -66,7 +66,7 @@ impl Served {
 
     /// The page of numbers that an operator's monitoring reads.
     pub(crate) async fn metrics(&self) -> Result<Vec<u8>> {
-        let url = self.endpoints.metrics.as_deref().context("no metrics")?;
+        let url = self.endpoints.metrics.values().next().context("no metrics")?;
         let (host, path) =
             url.strip_prefix("http://").and_then(|url| url.split_once('/')).context("a url")?;
         let mut stream = TcpStream::connect(host).await?;

@@ -233,7 +233,7 @@ impl NatsServer {
                 None => None,
             };
             if let Some(status) = status {
-                let said = last_line(&log, log_begin);
+                let said = files::last_line(&log, log_begin);
                 return Err(StartError::Ended { status, log, said });
             }
             if monitor::is_ready(&monitor_url, &self.config.name).await {
@@ -291,14 +291,6 @@ fn free_port() -> Result<u16, StartError> {
 
 fn is_taken(error: &StartError) -> bool {
     matches!(error, StartError::Ended { said, .. } if said.contains("address already in use"))
-}
-
-/// Returns the last line the log gained since `begin`.
-fn last_line(log: &Path, begin: u64) -> String {
-    let bytes = std::fs::read(log).unwrap_or_default();
-    let new = usize::try_from(begin).ok().and_then(|begin| bytes.get(begin..)).unwrap_or_default();
-    let text = String::from_utf8_lossy(new);
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing").to_owned()
 }
 
 #[cfg(test)]

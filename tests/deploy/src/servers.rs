@@ -1,0 +1,111 @@
+//! nats-servers run with a configuration of `deploy/`, on ports and in folders of the test.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rand::Rng as _;
+use seva_host::nats_server::{find, sync_always};
+use seva_support::eventually;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::files::text;
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A port below those that systems take for outgoing connections, so that a server that comes back finds it free.
+pub(crate) fn free_port() -> u16 {
+    let mut rng = rand::rng();
+    let mut ports = (0..1_000).map(|_| rng.random_range(10_000..32_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
+
+/// A text with whole lines replaced, each of which has to be there once.
+pub(crate) fn with_lines(text: &str, replaced: &[(&str, String)]) -> String {
+    let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+    for (old, new) in replaced {
+        let mut found = lines.iter_mut().filter(|line| line.trim() == *old);
+        let line = found.next().unwrap_or_else(|| panic!("there is no line `{old}`"));
+        assert!(found.next().is_none(), "there are two lines `{old}`");
+        line.clone_from(new);
+    }
+    lines.join("\n")
+}
+
+/// A nats-server. Dropping it kills it.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    pub(crate) monitor: String,
+    child: Option<Child>,
+    environment: Vec<(&'static str, String)>,
+    folder: TempDir,
+}
+
+impl Server {
+    /// A server to be started with a file of `deploy/`.
+    pub(crate) fn new(
+        file: &str,
+        routes: &[(&str, String)],
+        environment: Vec<(&'static str, String)>,
+    ) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        let [port, monitor] = [free_port(), free_port()];
+        let mut replaced = vec![
+            ("listen: 127.0.0.1:4222", format!("listen: 127.0.0.1:{port}")),
+            ("http: 127.0.0.1:8222", format!("http: 127.0.0.1:{monitor}")),
+            ("store_dir: /var/lib/nats", format!("store_dir: {:?}", folder.path().join("store"))),
+        ];
+        replaced.extend_from_slice(routes);
+        std::fs::write(folder.path().join("server.conf"), with_lines(&text(file), &replaced)).unwrap();
+        Server {
+            url: format!("nats://127.0.0.1:{port}"),
+            monitor: format!("http://127.0.0.1:{monitor}"),
+            child: None,
+            environment,
+            folder,
+        }
+    }
+
+    /// Starts it, for the first time or again; it need not be ready.
+    pub(crate) async fn start(&mut self) {
+        let program = find().await.unwrap_or_else(|error| panic!("no nats-server for this test: {error}"));
+        let mut command = Command::new(program);
+        command.arg("-c").arg(self.folder.path().join("server.conf")).envs(self.environment.clone());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        self.child = Some(command.spawn().unwrap());
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) async fn kill9(&mut self) {
+        self.child.take().expect("a server that runs").kill().await.unwrap();
+    }
+
+    /// Waits until it says how it syncs.
+    pub(crate) async fn syncs_always(&self) -> bool {
+        eventually("the server answers", PATIENCE, async || sync_always(&self.monitor).await.ok()).await
+    }
+}
+
+/// The settings of a configuration, each with the line above it.
+fn settings(text: &str) -> Vec<(String, String)> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let pairs = lines.windows(2).filter(|pair| {
+        let is_list = pair[1].starts_with("nats://") || pair[1].contains(['{', '}', ']']);
+        !pair[1].is_empty() && !pair[1].starts_with('#') && !is_list
+    });
+    pairs.map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()
+}
+
+#[test]
+fn every_setting_stands_on_a_line_of_its_own_below_its_reason() {
+    for file in ["deploy/nats-server.conf", "deploy/nats-cluster.conf"] {
+        let settings = settings(&text(file));
+        assert!(settings.len() >= 7, "{file}: {settings:?}");
+        for (above, setting) in settings {
+            assert!(above.starts_with("# "), "{file}: `{setting}` has no reason");
+            assert_eq!(setting.matches(": ").count(), 1, "{file}: `{setting}` is more than one setting");
+        }
+    }
+}
