@@ -80,6 +80,11 @@ impl Processes {
         self.all.iter().position(|process| process.door.name == door.name).context("no such process")
     }
 
+    /// Whether a process was started and not killed since.
+    pub(crate) fn is_running(&self, n: usize) -> bool {
+        self.all[n].child.is_some()
+    }
+
     /// Starts a process, for the first time or again.
     pub(crate) fn start(&mut self, n: usize) -> anyhow::Result<()> {
         let Setting { program, folder, nats, monitor, pace, planted } = &self.setting;

@@ -2,7 +2,7 @@
 //!
 //! Five refunds are brought to five steps at once and the victim is killed under them; then one is brought to the sixth, for which the
 //! log's server has to be halted, and the victim is killed again. The one that is instructed and not yet called for is instructed by a
-//! process that knows no provider, which dies with the victim: as if it had died between the commit and the call.
+//! process that knows no provider, and is killed then: as if it had died between the commit and the call.
 
 use std::fs;
 use std::path::PathBuf;
@@ -113,21 +113,19 @@ impl Stage {
         let (policy, refunds) = (house.doors.policy.clone(), house.doors.refunds.clone());
         let log = run::connect(&house.nats.url()).await?;
         let folder = plan.folder.clone();
-        for door in [&policy, &refunds[0], &refunds[1]] {
-            let n = house.processes.place(door)?;
-            house.processes.all[n].pays = *door.name != *refunds[1].name;
-            house.processes.start(n)?;
-        }
-        house.up(&[&policy, &refunds[0], &refunds[1]], PATIENCE).await?;
+        house.processes.start(house.processes.place(&policy)?)?;
+        house.up(&[&policy], PATIENCE).await?;
         policy::publish(&policy, OUTCOME_WITHIN_SECONDS, PATIENCE).await?;
         let mut stage = Stage { house, log, states: States::default(), policy, refunds, folder, count: 0 };
-        stage.settled().await?;
+        stage.start_refunds(0, true)?;
         Ok(stage)
     }
 
     /// Five refunds at five steps at once.
     async fn five_at_their_steps(&mut self) -> anyhow::Result<Vec<Refund>> {
         for _ in 0..TRIES_MAX {
+            self.start_refunds(1, false)?;
+            self.house.up(&[&self.refunds[0], &self.refunds[1]], PATIENCE).await?;
             let second = self.requested(0, "second attempt").await?;
             let requested = self.requested(0, "requested").await?;
             let not_called = self.requested(1, "instructed, not called").await?;
@@ -146,6 +144,7 @@ impl Stage {
             until("the second attempt", is_near).await?;
             let asked = self.calls().await?.ask;
             self.approve(1, &not_called).await?;
+            self.kill_refunds(1).await?;
             self.approve(0, &unknown).await?;
             self.until_unknown(&unknown).await?;
             until("the question", async || Ok((self.calls().await?.ask > asked).then_some(()))).await?;
@@ -280,34 +279,47 @@ impl Stage {
         self.house.processes.provider.calls().await
     }
 
-    /// Kills the victim, and the process that knows no provider.
     async fn kill(&mut self, victim: Victim) -> anyhow::Result<()> {
-        let House { processes, nats, .. } = &mut self.house;
         match victim {
-            Victim::Nats => nats.kill9().await?,
-            Victim::Provider => processes.provider.kill().await?,
+            Victim::Nats => self.house.nats.kill9().await?,
+            Victim::Provider => self.house.processes.provider.kill().await?,
             Victim::Refunds => {
-                let n = processes.place(&self.refunds[0])?;
-                processes.kill(n).await?;
+                self.kill_refunds(0).await?;
+                self.kill_refunds(1).await?;
             }
         }
-        let n = processes.place(&self.refunds[1])?;
-        processes.all[n].pays = true;
-        processes.kill(n).await
+        Ok(())
     }
 
+    async fn kill_refunds(&mut self, which: usize) -> anyhow::Result<()> {
+        let processes = &mut self.house.processes;
+        let n = processes.place(&self.refunds[which])?;
+        if processes.is_running(n) { processes.kill(n).await } else { Ok(()) }
+    }
+
+    /// Starts the victim again, and whoever else is down: from now on both processes pay.
     async fn start_again(&mut self, victim: Victim) -> anyhow::Result<()> {
         let House { processes, nats, .. } = &mut self.house;
         match victim {
             Victim::Nats => nats.restart().await?,
             Victim::Provider => processes.provider.start()?,
-            Victim::Refunds => processes.start(processes.place(&self.refunds[0])?)?,
+            Victim::Refunds => {}
         }
-        if victim != Victim::Nats {
-            nats.thaw()?;
-        }
-        processes.start(processes.place(&self.refunds[1])?)?;
+        // It may have been halted for the sixth step.
+        nats.thaw()?;
+        self.start_refunds(1, true)?;
+        self.start_refunds(0, true)?;
         self.house.up(&[&self.policy, &self.refunds[0], &self.refunds[1]], PATIENCE).await
+    }
+
+    fn start_refunds(&mut self, which: usize, pays: bool) -> anyhow::Result<()> {
+        let processes = &mut self.house.processes;
+        let n = processes.place(&self.refunds[which])?;
+        if processes.is_running(n) {
+            return Ok(());
+        }
+        processes.all[n].pays = pays;
+        processes.start(n)
     }
 
     /// Waits until all processes hold the whole log, and nothing more happens by itself.
