@@ -4,7 +4,7 @@
 compile_error!("no mistake is ever planted in a release build");
 
 #[cfg(feature = "planted")]
-pub(crate) use self::chosen::{is, take_in_again};
+pub(crate) use self::chosen::{done_again, is, take_in_again};
 
 /// A mistake; the variable SEVA_PLANTED names the one that is made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,14 +31,23 @@ pub(crate) const fn take_in_again(
 ) {
 }
 
+/// What is done a second time because of what a due time did, if that is the mistake to be made.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn done_again(
+    _records: &[std::sync::Arc<seva_domain::record::Record>],
+) -> Option<std::sync::Arc<seva_domain::record::Record>> {
+    None
+}
+
 #[cfg(feature = "planted")]
 mod chosen {
-    use std::sync::LazyLock;
+    use std::sync::{Arc, LazyLock};
 
-    use seva_domain::case;
+    use seva_domain::case::{self, PromiseKept};
     use seva_domain::desk::Desk;
+    use seva_domain::escalation;
     use seva_domain::noun::Event;
-    use seva_domain::record::Record;
+    use seva_domain::record::{Entry, Origin, Record};
     use seva_domain::values::InteractionId;
 
     use super::Bug;
@@ -71,5 +80,21 @@ mod chosen {
         if let Err(rejection) = desk.take_in(&other) {
             tracing::error!(%rejection, "the second reaction was left out");
         }
+    }
+
+    /// A rung that did not answer is taken not to have answered once more, without asking how the escalation stands; a promise that broke is kept.
+    pub(crate) fn done_again(records: &[Arc<Record>]) -> Option<Arc<Record>> {
+        let record = records.first()?;
+        let event = match (CHOSEN.as_deref()?, &record.events.first()?.event) {
+            ("climb_fired_twice", Event::Escalation(event @ escalation::Event::Unanswered(_))) => {
+                Event::Escalation(event.clone())
+            }
+            ("promise_broken_and_kept", Event::Case(case::Event::PromiseBroken(broken))) => {
+                Event::Case(case::Event::PromiseKept(PromiseKept { promise: broken.promise, note: None }))
+            }
+            _ => return None,
+        };
+        let events = vec![Entry { origin: Origin::Fact, event }];
+        Some(Arc::new(Record { events, ..Record::clone(record) }))
     }
 }

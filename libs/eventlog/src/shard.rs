@@ -458,7 +458,13 @@ impl Shard {
             return Ok(());
         }
         let work = desk.finish();
+        let again = planted::done_again(&work.records);
         self.add(gathering, work);
+        if let Some(again) = again
+            && let Err(rejection) = self.rerun(gathering, &[again])
+        {
+            tracing::error!(%rejection, "what was done again was left out");
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Refunds: gives money back, once, to where it came from.
 
 mod payer;
+mod planted;
 pub mod provider;
 pub mod read_models;
 mod reads;

@@ -15,6 +15,7 @@ use seva_domain::values::{Actor, Reference};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use crate::planted::{self, Bug};
 use crate::provider::{Instruction, PaymentProvider, Settlement, Unsettled};
 
 /// How many payments are with the provider at once.
@@ -112,6 +113,13 @@ impl Payer {
                 None => self.unknown(payment, UnknownBecause::NoAnswer),
             },
             Ok(Settlement::Pending) => self.unknown(payment, UnknownBecause::Pending),
+            Err(Unsettled::Unknown(_)) if planted::is(Bug::UnknownTreatedAsFailed) => {
+                let code = Reference::parse("no_answer");
+                code.map_or_else(
+                    || self.unknown(payment, UnknownBecause::NoAnswer),
+                    |code| Command::Fail { refund, code },
+                )
+            }
             Err(Unsettled::Unknown(error)) => {
                 tracing::warn!(%error, %refund, attempt = payment.attempt, "a payment has no known outcome yet");
                 self.unknown(payment, UnknownBecause::NoAnswer)
@@ -125,7 +133,10 @@ impl Payer {
     }
 
     async fn settlement(&self, payment: &Payment) -> Result<Settlement, Unsettled> {
-        let key = payment.refund.to_string();
+        let mut key = payment.refund.to_string();
+        if payment.attempt > 1 && planted::is(Bug::NewKeyOnRetry) {
+            key = format!("{key}-{}", payment.attempt);
+        }
         if payment.attempt > 1
             && let Some(settlement) = self.provider.ask(&key).await?
         {

@@ -51,15 +51,28 @@ impl Door {
 /// Every process that takes calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Doors {
+    pub(crate) escalation: Door,
     pub(crate) feedback: Door,
     pub(crate) intake: [Door; 2],
     pub(crate) policy: Door,
+    pub(crate) refunds: [Door; 2],
 }
 
 impl Doors {
     /// All of them.
-    pub(crate) fn all(&self) -> [&Door; 4] {
-        let [first, second] = &self.intake;
-        [first, second, &self.feedback, &self.policy]
+    pub(crate) fn all(&self) -> [&Door; 7] {
+        let ([intake_1, intake_2], [refunds_1, refunds_2]) = (&self.intake, &self.refunds);
+        [intake_1, intake_2, &self.feedback, &self.policy, &self.escalation, refunds_1, refunds_2]
+    }
+
+    /// One process of a service, and another where there is one.
+    pub(crate) fn of(&self, service: Service) -> [&Door; 2] {
+        match service {
+            Service::Escalation => [&self.escalation, &self.escalation],
+            Service::Feedback => [&self.feedback, &self.feedback],
+            Service::Intake => self.intake.each_ref(),
+            Service::Policy => [&self.policy, &self.policy],
+            Service::Refunds => self.refunds.each_ref(),
+        }
     }
 }

@@ -9,12 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Pace;
 use crate::write::Write;
 
 /// Where a history stands in a kept folder.
 pub const FILE: &str = "history.jsonl";
 
-/// One line of a history. Times are microseconds since 1970.
+/// One line of a history. Times are microseconds since 1970, by the machine's clock.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum Line {
@@ -24,6 +25,8 @@ pub enum Line {
         seed: u64,
         kills: u32,
         clients: u32,
+        /// How the processes' clocks go.
+        pace: Pace,
     },
     /// A call is about to be made.
     Invoke {
@@ -72,6 +75,11 @@ pub enum Line {
         at: i64,
         process: String,
         life: u64,
+    },
+    /// The payment provider was told to misbehave.
+    Told {
+        at: i64,
+        rule: String,
     },
     /// The log's server was halted, and went on.
     Halted {
@@ -131,6 +139,8 @@ pub struct Read {
 #[serde(rename_all = "snake_case")]
 pub enum Of {
     Case(String),
+    Charge(String),
+    Escalation(String),
     Inbox(String),
     Policy,
     Timeline(String),
@@ -141,6 +151,8 @@ impl Of {
     pub fn name(&self) -> &'static str {
         match self {
             Of::Case(_) => "case",
+            Of::Charge(_) => "charge",
+            Of::Escalation(_) => "escalation",
             Of::Inbox(_) => "inbox",
             Of::Policy => "policy",
             Of::Timeline(_) => "timeline",

@@ -37,7 +37,8 @@ enum Verb {
         /// Where everything is kept.
         #[arg(long, value_name = "DIR")]
         keep: PathBuf,
-        /// The program to run as `PROGRAM serve …`, for example `seva` [default: this one].
+        /// The program to run as `PROGRAM serve …`, for example `seva`: its clock is the machine's, so what happens by itself takes
+        /// minutes [default: this one, whose clock is 60 times as fast].
         #[arg(long, value_name = "PROGRAM")]
         program: Option<PathBuf>,
     },
@@ -51,6 +52,11 @@ enum Verb {
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    // The payment provider of a run is the product's own, in a process that ends with the run.
+    if std::env::args().nth(1).is_some_and(|verb| verb == "sandbox-provider") {
+        serve::end_with_parent();
+        return Ok(seva::main());
+    }
     let cli = Cli::parse();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(dispatch(cli.verb))
 }
@@ -58,8 +64,12 @@ fn main() -> anyhow::Result<ExitCode> {
 async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Run { kills, seed, seconds, clients, keep, program } => {
+            let is_product = program.is_some();
             let program = program.map_or_else(std::env::current_exe, Ok)?;
             let mut plan = Plan { clients, ..Plan::new(program, std::path::absolute(keep)?, seed, kills) };
+            if is_product {
+                plan = plan.by_the_machines_clock();
+            }
             if let Some(seconds) = seconds {
                 plan.within = Duration::from_secs(seconds);
             }

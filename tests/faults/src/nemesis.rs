@@ -13,8 +13,21 @@ use crate::processes::Processes;
 /// How often the processes are looked after.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What is killed how often, of a hundred: intake's two, feedback, policy, and the rest the server.
-const SHARES: [u32; 4] = [27, 27, 20, 6];
+/// Which process is killed how often, of a hundred: intake's two, feedback, policy, escalation, refunds' two.
+const SHARES: [u32; 7] = [15, 15, 10, 4, 10, 12, 12];
+
+/// How often the payment provider is; the rest is the log's server.
+const PROVIDER_SHARE: u32 = 10;
+
+/// What the payment provider is told between kills. Its charges misbehave by their names besides.
+const RULES: [&str; 6] = [
+    r#"{"do":"misbehave","how":"lose_answer","times":3}"#,
+    r#"{"do":"misbehave","how":"lose_answer","on":"ask","times":2}"#,
+    r#"{"do":"misbehave","how":{"answer_late":{"after_ms":2500}},"times":3}"#,
+    r#"{"do":"misbehave","how":{"work_late":{"after_ms":2500}},"on":"instruct","times":3}"#,
+    r#"{"do":"misbehave","how":"down","times":4}"#,
+    r#"{"do":"misbehave","how":{"pending":{"after_ms":1500,"code":null}},"times":2}"#,
+];
 
 /// For how long the server is halted, in milliseconds: longer than an append waits, so that what it was sent lands when nobody waits for it.
 const HALT: std::ops::Range<u64> = 2_200..3_500;
@@ -34,6 +47,7 @@ pub(crate) struct Nemesis<'a> {
 enum Victim {
     Nats,
     Process(usize),
+    Provider,
 }
 
 impl Nemesis<'_> {
@@ -56,6 +70,7 @@ impl Nemesis<'_> {
                 self.start(victim).await?;
                 self.wait(0..300).await?;
             }
+            self.tells().await?;
             self.wait(300..3_500).await?;
             if self.rng.random_ratio(self.halts, 100) {
                 self.halt().await?;
@@ -75,6 +90,14 @@ impl Nemesis<'_> {
         self.wait(500..1_500).await
     }
 
+    /// Tells the payment provider to misbehave, mostly.
+    async fn tells(&mut self) -> anyhow::Result<()> {
+        match RULES.get(self.rng.random_range(0..RULES.len() + 2)) {
+            Some(rule) => self.processes.provider.tell(rule).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     fn victim(&mut self) -> Victim {
         let mut draw = self.rng.random_range(0..100);
         for (n, share) in SHARES.into_iter().enumerate() {
@@ -83,12 +106,13 @@ impl Nemesis<'_> {
             }
             draw -= share;
         }
-        Victim::Nats
+        if draw < PROVIDER_SHARE { Victim::Provider } else { Victim::Nats }
     }
 
     async fn kill(&mut self, victim: Victim) -> anyhow::Result<()> {
         match victim {
             Victim::Process(n) => self.processes.kill(n).await,
+            Victim::Provider => self.processes.provider.kill().await,
             Victim::Nats => {
                 self.history.write(&Line::Killed { at: now(), process: "nats".to_owned() })?;
                 Ok(self.nats.kill9().await?)
@@ -99,6 +123,7 @@ impl Nemesis<'_> {
     async fn start(&mut self, victim: Victim) -> anyhow::Result<()> {
         match victim {
             Victim::Process(n) => self.processes.start(n),
+            Victim::Provider => self.processes.provider.start(),
             Victim::Nats => {
                 self.nats.restart().await?;
                 self.history.write(&Line::Started { at: now(), process: "nats".to_owned(), life: 0 })

@@ -10,8 +10,10 @@ use rand::Rng as _;
 use seva_domain::service::Service;
 use tokio::process::{Child, Command};
 
+use crate::clock::Pace;
 use crate::doors::{Door, Doors};
 use crate::history::{History, Line, now};
+use crate::provider::Provider;
 
 /// What every process is started with.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Setting {
     pub(crate) folder: PathBuf,
     pub(crate) nats: String,
     pub(crate) monitor: String,
+    /// How their clocks go.
+    pub(crate) pace: Pace,
     /// The mistake that the processes are to make, if they are built to make any.
     pub(crate) planted: Option<String>,
 }
@@ -29,6 +33,8 @@ pub(crate) struct Setting {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) door: Door,
+    /// Whether it knows the payment provider. One that does not leaves what it was to pay as if it had died before the call.
+    pub(crate) pays: bool,
     child: Option<Child>,
 }
 
@@ -38,11 +44,12 @@ pub(crate) struct Processes {
     setting: Setting,
     history: History,
     pub(crate) all: Vec<Process>,
+    pub(crate) provider: Provider,
 }
 
 /// Picks a port below those that systems take for outgoing connections, so that a process that comes back finds it free. It does not follow
 /// from the seed: runs at the same time take different ones.
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let mut rng = rand::rng();
     (0..1_000)
         .map(|_| rng.random_range(10_000..32_000))
@@ -51,23 +58,36 @@ fn free_port() -> anyhow::Result<u16> {
 }
 
 impl Processes {
-    /// Two of intake, one of feedback, one of policy; none is started yet.
+    /// Two of intake and of refunds, one of each other service, and the payment provider; none is started yet.
     pub(crate) fn new(setting: Setting, history: History) -> anyhow::Result<(Processes, Doors)> {
         fs::create_dir_all(setting.folder.join("logs"))?;
         let door = |name: &str, service| Door::new(name, service, free_port()?);
         let doors = Doors {
+            escalation: door("escalation", Service::Escalation)?,
             feedback: door("feedback", Service::Feedback)?,
             intake: [door("intake-1", Service::Intake)?, door("intake-2", Service::Intake)?],
             policy: door("policy", Service::Policy)?,
+            refunds: [door("refunds-1", Service::Refunds)?, door("refunds-2", Service::Refunds)?],
         };
-        let process = |door: &Door| Process { door: door.clone(), child: None };
+        let process = |door: &Door| Process { door: door.clone(), pays: true, child: None };
         let all = doors.all().map(process).into();
-        Ok((Processes { setting, history, all }, doors))
+        let provider = Provider::new(&setting, history.clone())?;
+        Ok((Processes { setting, history, all, provider }, doors))
+    }
+
+    /// Which process a door is of.
+    pub(crate) fn place(&self, door: &Door) -> anyhow::Result<usize> {
+        self.all.iter().position(|process| process.door.name == door.name).context("no such process")
+    }
+
+    /// Whether a process was started and not killed since.
+    pub(crate) fn is_running(&self, n: usize) -> bool {
+        self.all[n].child.is_some()
     }
 
     /// Starts a process, for the first time or again.
     pub(crate) fn start(&mut self, n: usize) -> anyhow::Result<()> {
-        let Setting { program, folder, nats, monitor, planted } = &self.setting;
+        let Setting { program, folder, nats, monitor, pace, planted } = &self.setting;
         let process = &mut self.all[n];
         let name = &process.door.name;
         let log = File::options()
@@ -88,6 +108,13 @@ impl Processes {
             .stderr(log)
             .kill_on_drop(true)
             .env_remove("SEVA_PLANTED");
+        if process.pays {
+            command.args(["--payment-provider", &self.provider.url()]);
+        }
+        // The product itself has the machine's clock.
+        if pace.rate > 1 {
+            command.arg(format!("--clock-began={}", pace.began)).arg(format!("--clock-rate={}", pace.rate));
+        }
         if let Some(planted) = planted {
             command.env("SEVA_PLANTED", planted);
         }
@@ -110,6 +137,7 @@ impl Processes {
 
     /// Starts those again that ended by themselves, as whoever operates them would.
     pub(crate) fn look_after(&mut self) -> anyhow::Result<()> {
+        self.provider.look_after()?;
         for n in 0..self.all.len() {
             let process = &mut self.all[n];
             let Some(child) = &mut process.child else { continue };

@@ -3,15 +3,22 @@
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use seva::house::{self, Durability, Options, system_clock};
+use seva::house::{self, Durability, Options};
 use seva_domain::service::Service;
 use seva_host::shutdown::Shutdown;
 use seva_host::telemetry::{self, Format};
+use seva_refunds::provider::PaymentProvider;
 use seva_vault::MasterKey;
 
-/// Options of `serve`, the same as those of `seva serve`.
+use crate::clock::Pace;
+
+/// How long the payment provider may take to answer: less than it takes when told to answer late.
+const PROVIDER_ANSWER_MAX: Duration = Duration::from_millis(1_500);
+
+/// Options of `serve`, the same as those of `seva serve`, and how its clock goes.
 #[derive(clap::Args, Debug)]
 pub struct ServeArgs {
     /// Which service.
@@ -31,18 +38,24 @@ pub struct ServeArgs {
     /// The master key.
     #[arg(long, value_name = "FILE")]
     master_key_file: PathBuf,
+    /// Who pays refunds.
+    #[arg(long, value_name = "URL")]
+    payment_provider: Option<String>,
+    /// Since when the clock goes faster than the machine's, in microseconds since 1970.
+    #[arg(long, value_name = "TIME", default_value_t = 0)]
+    clock_began: i64,
+    /// How many times as fast as the machine's it goes.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    clock_rate: i64,
 }
 
 /// Runs a service until the process is told to stop, or its parent is gone.
 pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::init(Format::Json)?;
     let shutdown = Shutdown::listen()?;
-    std::thread::spawn(|| {
-        let mut rest = Vec::new();
-        // Whether the pipe broke or was closed: whoever held it is gone.
-        let _gone = std::io::stdin().read_to_end(&mut rest);
-        std::process::exit(0);
-    });
+    end_with_parent();
+    let pace = Pace { began: args.clock_began, rate: args.clock_rate };
+    let provider = args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?;
     let options = Options {
         services: vec![Service::parse(&args.service).context("there is no such service")?],
         history: false,
@@ -52,11 +65,22 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         listen: args.listen,
         master: Some(MasterKey::from_file(&args.master_key_file)?),
         durability: Durability::Always,
-        clock: system_clock(),
-        checks_clock: true,
+        clock: pace.clock(),
+        // A clock that is faster on purpose would stop the writers.
+        checks_clock: pace.rate == 1,
         replicas: 1,
-        payment_provider: None,
+        payment_provider: provider.map(|provider| provider.answering_within(PROVIDER_ANSWER_MAX)),
         metrics_port: 0,
     };
     house::start(&options, shutdown.token()).await?.stopped().await
+}
+
+/// Ends this process when its parent does, however that ended.
+pub fn end_with_parent() {
+    std::thread::spawn(|| {
+        let mut rest = Vec::new();
+        // Whether the pipe broke or was closed: whoever held it is gone.
+        let _gone = std::io::stdin().read_to_end(&mut rest);
+        std::process::exit(0);
+    });
 }

@@ -6,12 +6,15 @@ use seva_api::pb::operations::v1::operations_service_client::OperationsServiceCl
 use seva_api::pb::operations::v1::{
     DigestReadModelsRequest, GetStatusRequest, GetStatusResponse, RebuildReadModelRequest,
 };
+use seva_domain::values::At;
 use seva_eventlog::log::Log;
 use tokio::time::Instant;
 
-use crate::doors::{Door, Doors};
+use crate::clock::Pace;
+use crate::doors::Door;
 use crate::history::{History, Line};
 use crate::processes::Processes;
+use crate::states::States;
 
 /// How long one question to an operator's door may take.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -19,21 +22,27 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long a rebuild may take.
 const REBUILD_MAX: Duration = Duration::from_secs(120);
 
-/// Waits until every process serves and holds the whole log, twice the same. Answers what is amiss where that takes too long.
+/// Waits until every process serves and holds the whole log, twice the same, and nothing more happens by itself. Answers what is amiss where that takes too long.
 pub(crate) async fn settled(
-    doors: &Doors,
+    doors: &[&Door],
     log: &Log,
     processes: &mut Processes,
+    pace: Pace,
     within: Duration,
 ) -> anyhow::Result<Option<String>> {
     let until = Instant::now() + within;
+    let mut states = States::default();
     let mut last_end = 0;
     loop {
         processes.look_after()?;
         let end = log.end().await.unwrap_or(0);
         let mut trouble = (end == 0).then(|| "the log has no end".to_owned());
-        for door in doors.all() {
+        for door in doors {
             trouble = trouble.or(behind(door, end).await);
+        }
+        if trouble.is_none() {
+            states.read(log, end).await?;
+            trouble = states.next(At(pace.now())).map(|due| format!("{due} is still to happen by itself"));
         }
         if trouble.is_none() && end == last_end {
             return Ok(None);

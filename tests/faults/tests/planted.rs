@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use seva_faults::judge::Verdict;
 use seva_faults::run::{self, Plan};
+use seva_faults::steps::{self, Victim};
 
 /// What every run follows from.
 const SEED: u64 = 11;
@@ -15,6 +16,7 @@ async fn run(planted: Option<&str>, kills: u32, seconds: u64) -> Verdict {
     let folder = tempfile::tempdir().unwrap();
     let mut plan = Plan::new(env!("CARGO_BIN_EXE_seva-faults"), folder.path(), SEED, kills);
     plan.hot = 5;
+    plan.clients = 24;
     plan.halts = 50;
     plan.settle_within = Duration::from_secs(20);
     plan.within = Duration::from_secs(seconds);
@@ -80,4 +82,34 @@ async fn a_timeout_taken_as_absent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_evicted_before_they_are_stored() {
     is_caught("unfolded_rows_evicted", 2, 12, &["V1", "V4"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_on_retry() {
+    is_caught("new_key_on_retry", 4, 25, &["V5 the provider paid"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_payment_taken_as_failed() {
+    is_caught("unknown_treated_as_failed", 4, 25, &["V5 the provider paid"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_climb_fired_twice() {
+    is_caught("climb_fired_twice", 2, 15, &["escalations climb once"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promise_broken_and_kept() {
+    is_caught("promise_broken_and_kept", 2, 15, &["promises end once"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_key_on_retry_shows_at_the_steps_of_a_refund_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan =
+        Plan::new(env!("CARGO_BIN_EXE_seva-faults"), folder.path(), SEED, 0).by_the_machines_clock();
+    plan.planted = Some("new_key_on_retry".to_owned());
+    let (rows, verdict) = steps::run(&plan, Victim::Refunds).await.unwrap();
+    assert!(!verdict.is_clean() && rows.iter().any(|row| row.payouts > 1), "{rows:?}");
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use seva_domain::noun::{Event, Noun};
-use seva_domain::record::Record;
-use seva_domain::values::{At, Direction, InteractionId, Kind};
+use seva_domain::noun::{Event, Noun, State};
+use seva_domain::record::{Entry, Record};
+use seva_domain::values::{At, Direction, InteractionId, Kind, RequestId};
 use seva_domain::{case, suggestion};
 use seva_eventlog::commit::Position;
 use seva_eventlog::follow::{Chains, Checker, Own};
@@ -29,79 +29,16 @@ pub(crate) struct Standing {
     pub(crate) record: Arc<Record>,
 }
 
-/// How a noun stands, as far as refusals depend on it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Stands {
-    Nowhere,
-    Open,
-    Resolved,
-    Closed,
-    InTriage,
-    WithDepartment,
-    Decided,
-}
-
-impl Stands {
-    /// Whether a refusal for this reason is what a noun answers that stands so. Reasons of other kinds may always be.
-    pub(crate) fn refuses(self, reason: &str) -> bool {
-        match reason {
-            "NOT_FOUND" => self == Stands::Nowhere,
-            "NOT_RESOLVED" => self == Stands::Open,
-            "ALREADY_RESOLVED" => self == Stands::Resolved,
-            "CASE_CLOSED" => self == Stands::Closed,
-            "IN_TRIAGE" => self == Stands::InTriage,
-            "ALREADY_DECIDED" => self == Stands::Decided,
-            _ => true,
-        }
-    }
-
-    fn after(self, event: &Event) -> Stands {
-        let with =
-            |department: &str| if department == "triage" { Stands::InTriage } else { Stands::WithDepartment };
-        match event {
-            Event::Case(event) => match event {
-                case::Event::Opened(_) | case::Event::ResolutionRejected(_) | case::Event::Reopened(_) => {
-                    Stands::Open
-                }
-                case::Event::Resolved(_) => Stands::Resolved,
-                case::Event::ResolutionConfirmed(_) => Stands::Closed,
-                case::Event::Linked(_)
-                | case::Event::InteractionLogged(_)
-                | case::Event::Reclassified(_)
-                | case::Event::ConfirmationAwaited(_)
-                | case::Event::PromiseProposed(_)
-                | case::Event::PromiseMade(_)
-                | case::Event::PromiseRefused(_)
-                | case::Event::PromiseKept(_)
-                | case::Event::PromiseRenegotiated(_)
-                | case::Event::PromiseBroken(_) => self,
-            },
-            Event::Suggestion(event) => match event {
-                suggestion::Event::Captured(_) => Stands::InTriage,
-                suggestion::Event::Routed(routed) => with(routed.department.as_str()),
-                suggestion::Event::Rerouted(rerouted) => with(rerouted.to.as_str()),
-                suggestion::Event::Adopted(_) | suggestion::Event::Declined(_) => Stands::Decided,
-                suggestion::Event::Acknowledged(_) | suggestion::Event::OutcomeReported(_) => self,
-            },
-            Event::Charge(_)
-            | Event::Customer(_)
-            | Event::Escalation(_)
-            | Event::Import(_)
-            | Event::Policy(_) => self,
-        }
-    }
-}
-
 /// What the log holds.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     incarnation: String,
     commits: u64,
     records: Vec<Standing>,
-    /// Places among the records, by the caller that asked for them.
-    by_marker: BTreeMap<String, Vec<usize>>,
-    /// How each noun stood after each of its records, by the text of its id.
-    stands: BTreeMap<String, Vec<(u64, At, Stands)>>,
+    /// Places among the records, by the request that they answer.
+    by_request: BTreeMap<RequestId, Vec<usize>>,
+    /// How each noun stood after each of its records.
+    stands: BTreeMap<Noun, Vec<(u64, At, State)>>,
 }
 
 impl Facts {
@@ -117,23 +54,27 @@ impl Facts {
         &self.records
     }
 
-    /// The records that a caller asked for, in order.
-    pub(crate) fn of(&self, marker: &str) -> Vec<&Standing> {
-        self.by_marker.get(marker).into_iter().flatten().map(|n| &self.records[*n]).collect()
+    /// The records that answer a request, in order.
+    pub(crate) fn of(&self, request: RequestId) -> Vec<&Standing> {
+        self.by_request.get(&request).into_iter().flatten().map(|n| &self.records[*n]).collect()
     }
 
-    /// Every caller that has records.
-    pub(crate) fn markers(&self) -> impl Iterator<Item = &str> {
-        self.by_marker.keys().map(String::as_str)
+    /// Every request that has records, and who made it.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (RequestId, &str)> {
+        let first = |(id, places): (&RequestId, &Vec<usize>)| {
+            Some((*id, self.records[*places.first()?].record.actor.as_str()))
+        };
+        self.by_request.iter().filter_map(first)
     }
 
     /// Every way a noun stood from a sequence on, as far as it was decided by a time.
-    pub(crate) fn stood(&self, noun: &str, from: u64, until: At) -> Vec<Stands> {
-        let history = self.stands.get(noun).map_or(&[][..], Vec::as_slice);
+    pub(crate) fn stood(&self, noun: Noun, from: u64, until: At) -> Vec<State> {
+        let history = self.stands.get(&noun).map_or(&[][..], Vec::as_slice);
         let begin = history.partition_point(|(sequence, _, _)| *sequence <= from);
-        let first = begin.checked_sub(1).map_or(Stands::Nowhere, |n| history[n].2);
-        let later = history[begin..].iter().filter(|(_, at, _)| *at <= until).map(|(_, _, stands)| *stands);
-        std::iter::once(first).chain(later).collect()
+        let absent = || State::absent(&noun);
+        let first = begin.checked_sub(1).map_or_else(absent, |n| history[n].2.clone());
+        let later = history[begin..].iter().filter(|(_, at, _)| *at <= until);
+        std::iter::once(first).chain(later.map(|(_, _, state)| state.clone())).collect()
     }
 
     /// Every suggestion in an interaction is captured once, and nothing else is captured as one.
@@ -157,11 +98,11 @@ impl Facts {
                 }
                 Event::Case(_)
                 | Event::Charge(_)
-                | Event::Escalation(_)
-                | Event::Suggestion(_)
                 | Event::Customer(_)
+                | Event::Escalation(_)
                 | Event::Import(_)
-                | Event::Policy(_) => {}
+                | Event::Policy(_)
+                | Event::Suggestion(_) => {}
             }
         }
         let mut finding = Finding::default();
@@ -178,7 +119,8 @@ impl Facts {
         finding
     }
 
-    fn events(&self) -> impl Iterator<Item = (&Standing, &Event)> {
+    /// Every event with the record it stands in, in order.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (&Standing, &Event)> {
         self.records.iter().flat_map(|s| s.record.events.iter().map(move |entry| (s, &entry.event)))
     }
 }
@@ -240,13 +182,14 @@ pub(crate) async fn read(log: &Log) -> anyhow::Result<(Facts, Vec<(&'static str,
 impl Facts {
     fn add(&mut self, standing: Standing) {
         let record = &standing.record;
-        if record.request.is_some() {
-            let marker = record.actor.as_str().to_owned();
-            self.by_marker.entry(marker).or_default().push(self.records.len());
+        if let Some(request) = &record.request {
+            self.by_request.entry(request.id).or_default().push(self.records.len());
         }
-        let history = self.stands.entry(record.noun.id()).or_default();
-        let before = history.last().map_or(Stands::Nowhere, |(_, _, stands)| *stands);
-        let after = record.events.iter().fold(before, |stands, entry| stands.after(&entry.event));
+        let history = self.stands.entry(record.noun).or_default();
+        let before =
+            history.last().map_or_else(|| State::absent(&record.noun), |(_, _, state)| state.clone());
+        let evolve = |state: State, entry: &Entry| state.evolve(&entry.event, record.effective_at);
+        let after = record.events.iter().fold(before, evolve);
         history.push((standing.position.sequence(), standing.at, after));
         self.records.push(standing);
     }

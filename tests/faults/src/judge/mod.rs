@@ -1,18 +1,29 @@
 //! The judge: holds a history against the log, the read models and what the processes said. Each validator is one of V1 to V10.
 
+mod by_itself;
+pub(crate) mod ledger;
 mod log;
+mod money;
 mod processes;
 mod reads;
+mod refusals;
 mod writes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use anyhow::Context as _;
+use seva_api::identity::Identities;
 use seva_eventlog::log::Log;
+use seva_vault::{MasterKey, Vault};
 
+use crate::clock::Pace;
 use crate::history::{self, Call, Line, Read};
+use crate::processes::master_key;
+use crate::provider;
 use crate::write::Write;
 
+pub(crate) use log::Facts;
 pub use processes::Recovery;
 
 /// How many violations of one validator are kept in words.
@@ -110,15 +121,43 @@ pub async fn judge(folder: &Path, log: &Log) -> anyhow::Result<Verdict> {
     let lines = history::read(folder)?;
     let attempts = attempts(&lines);
     let (facts, found) = log::read(log).await?;
+    let pace = pace(&lines).context("the history has no beginning")?;
+    let vault = Vault::in_memory(MasterKey::from_file(master_key(folder))?);
     let mut verdict = Verdict::default();
-    writes::judge(&mut verdict, &attempts, &facts);
+    writes::judge(&mut verdict, &attempts, &facts, &Identities::new(&vault));
+    verdict.findings.push(("refusals true when given", refusals::judge(&attempts, &facts, pace)));
     verdict.findings.extend(found);
     verdict.findings.push(("suggestions captured once", facts.suggestions()));
+    by_itself::judge(&mut verdict, &facts);
+    money::judge(&mut verdict, &facts, &ledger::read(&provider::folder(folder))?);
     reads::judge(&mut verdict, &attempts, facts.incarnation());
     processes::judge(&mut verdict, &lines, &attempts, folder)?;
     verdict.counts.insert("commits in the log", facts.commits());
     verdict.counts.insert("records in the log", facts.records().len() as u64);
     Ok(verdict)
+}
+
+/// Judges the money alone: what the log says by the provider's ledger, and by itself.
+pub(crate) async fn judge_money(folder: &Path, log: &Log) -> anyhow::Result<Verdict> {
+    let (facts, findings) = log::read(log).await?;
+    let mut verdict = Verdict { findings, ..Verdict::default() };
+    money::judge(&mut verdict, &facts, &ledger::read(&provider::folder(folder))?);
+    Ok(verdict)
+}
+
+/// Judges promises alone. Answers what the log holds as well.
+pub(crate) async fn judge_promises(log: &Log) -> anyhow::Result<(Facts, Verdict)> {
+    let (facts, findings) = log::read(log).await?;
+    let mut verdict = Verdict { findings, ..Verdict::default() };
+    by_itself::judge_promises(&mut verdict, &facts);
+    Ok((facts, verdict))
+}
+
+fn pace(lines: &[Line]) -> Option<Pace> {
+    lines.iter().find_map(|line| match line {
+        Line::Began { pace, .. } => Some(*pace),
+        _ => None,
+    })
 }
 
 /// Brings calls and answers together. A call without an answer has an outcome that nobody knows.
@@ -148,6 +187,7 @@ fn attempts(lines: &[Line]) -> Vec<Attempt> {
             Line::Began { .. }
             | Line::Killed { .. }
             | Line::Started { .. }
+            | Line::Told { .. }
             | Line::Halted { .. }
             | Line::Resumed { .. }
             | Line::Ended { .. }

@@ -44,13 +44,17 @@ pub(super) fn judge(
     Ok(())
 }
 
-/// All digests of one model at one position are the same: those of other processes, and those rebuilt.
+/// All digests of one model of a service at one position are the same: those of other processes, and those rebuilt. Services that have a model
+/// in common fold it from different nouns.
 fn digests(lines: &[Line]) -> Finding {
     let mut finding = Finding::default();
-    let mut known: BTreeMap<&str, (&str, u64, &str)> = BTreeMap::new();
+    let mut known: BTreeMap<(&str, &str), (&str, u64, &str)> = BTreeMap::new();
     for line in lines {
         let Line::Digest { process, model, sequence, digest, is_rebuilt, rows } = line else { continue };
-        let (first, at, expected) = *known.entry(model).or_insert((process, *sequence, digest));
+        // Processes of one service are numbered.
+        let service = process.split('-').next().unwrap_or(process);
+        let known = known.entry((service, model)).or_insert((process, *sequence, digest));
+        let (first, at, expected) = *known;
         finding.check(*sequence == at && digest == expected, || {
             let how = if *is_rebuilt { "rebuilt" } else { "as it was" };
             format!("{model} of {process}, {how}, {rows} rows at {sequence}: not as {first} has it at {at}")

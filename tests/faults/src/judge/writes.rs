@@ -1,13 +1,14 @@
-//! V1 to V3: what was acknowledged stands in the log once, what was refused does not, and a refusal was true when it was given.
+//! V1 to V3: what was acknowledged stands in the log once, and what was refused does not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use seva_api::identity::Identities;
 use seva_domain::noun::Event;
-use seva_domain::values::At;
-use seva_domain::{case, noun::Noun};
+use seva_domain::values::{Actor, RequestId};
+use seva_domain::{case, charge};
 use seva_eventlog::commit::Position;
 
-use super::log::{Facts, Standing, Stands};
+use super::log::{Facts, Standing};
 use super::{Attempt, End, Finding, Verdict};
 use crate::load::is_transient;
 use crate::write::{Verb, Write};
@@ -21,11 +22,10 @@ struct Writes {
     refused_absent: Finding,
     unknown_once: Finding,
     same_answer: Finding,
-    refusals_true: Finding,
 }
 
 /// Judges every write.
-pub(super) fn judge(verdict: &mut Verdict, attempts: &[Attempt], facts: &Facts) {
+pub(super) fn judge(verdict: &mut Verdict, attempts: &[Attempt], facts: &Facts, identities: &Identities) {
     let mut by_marker: BTreeMap<&str, Vec<(&Attempt, &Write)>> = BTreeMap::new();
     for attempt in attempts {
         if let Some(write) = attempt.write() {
@@ -33,8 +33,11 @@ pub(super) fn judge(verdict: &mut Verdict, attempts: &[Attempt], facts: &Facts) 
         }
     }
     let mut found = Writes::default();
+    let mut asked_for = BTreeSet::new();
     for (marker, attempts) in &by_marker {
-        let records = facts.of(marker);
+        let Some(request) = request(attempts, identities) else { continue };
+        asked_for.insert(request);
+        let records = facts.of(request);
         once(&mut found, marker, attempts, &records);
         for (attempt, write) in attempts {
             answered(&mut found, attempt, write, &records, facts);
@@ -42,19 +45,23 @@ pub(super) fn judge(verdict: &mut Verdict, attempts: &[Attempt], facts: &Facts) 
         }
         same(&mut found, marker, attempts);
     }
-    let strangers = facts.markers().filter(|m| m.starts_with("client-") && !by_marker.contains_key(m));
-    for marker in strangers {
-        found.refused_absent.check(false, || format!("{marker} was never asked for"));
+    let strangers = facts.requests().filter(|(id, by)| by.starts_with("client-") && !asked_for.contains(id));
+    for (request, by) in strangers {
+        found.refused_absent.check(false, || format!("{request} of {by} was never asked for"));
     }
-    refusals(&mut found.refusals_true, attempts, facts);
     verdict.counts.insert("writes asked for", by_marker.len() as u64);
     verdict.findings.extend([
         ("V1 acknowledged, in the log once", found.ok_once),
         ("V2 refused, absent", found.refused_absent),
         ("V3 unknown, at most once", found.unknown_once),
         ("same request, same answer", found.same_answer),
-        ("refusals true when given", found.refusals_true),
     ]);
+}
+
+/// What the log knows a request by.
+fn request(attempts: &[(&Attempt, &Write)], identities: &Identities) -> Option<RequestId> {
+    let (_, write) = attempts.first()?;
+    Some(identities.request(&Actor::parse(write.actor())?, &write.marker))
 }
 
 fn count(verdict: &mut Verdict, attempt: &Attempt) {
@@ -68,8 +75,11 @@ fn count(verdict: &mut Verdict, attempt: &Attempt) {
     };
     *verdict.counts.entry(name).or_default() += 1;
     let process = match attempt.to.as_str() {
+        "escalation" => "acknowledged by escalation",
         "intake-1" => "acknowledged by intake-1",
         "intake-2" => "acknowledged by intake-2",
+        "refunds-1" => "acknowledged by refunds-1",
+        "refunds-2" => "acknowledged by refunds-2",
         _ => "acknowledged by feedback",
     };
     let is_ok = matches!(attempt.end, End::Ok { .. });
@@ -77,7 +87,7 @@ fn count(verdict: &mut Verdict, attempt: &Attempt) {
 }
 
 /// Whether an answer says that something was recorded, and where.
-fn recorded_at(end: &End, incarnation: &str) -> Option<Position> {
+pub(super) fn recorded_at(end: &End, incarnation: &str) -> Option<Position> {
     let End::Ok { position, .. } = end else { return None };
     let position = Position::from_token(position, incarnation).ok()?;
     (position.index() != NOT_A_RECORD).then_some(position)
@@ -98,9 +108,10 @@ fn once(found: &mut Writes, marker: &str, attempts: &[(&Attempt, &Write)], recor
         &mut found.refused_absent
     };
     finding.check(is_once, wrong);
-    let Some(first) = records.first() else { return };
-    let said = |write: &Write| !write.verb.has_bodies() || write.occurred_at == first.record.occurred_at.0;
-    let of_body = attempts.iter().filter(|(_, write)| said(write));
+    if records.is_empty() {
+        return;
+    }
+    let of_body = attempts.iter().filter(|(_, write)| says(records, write));
     // Recorded by a body of which every sending was refused: a refusal that was none.
     let may_be = of_body.clone().any(|(attempt, _)| !matches!(attempt.end, End::Fail(_)));
     let reasons: Vec<_> = of_body.map(|(attempt, _)| &attempt.end).collect();
@@ -111,8 +122,7 @@ fn once(found: &mut Writes, marker: &str, attempts: &[(&Attempt, &Write)], recor
 
 /// What one sending was answered is what the log says.
 fn answered(found: &mut Writes, attempt: &Attempt, write: &Write, records: &[&Standing], facts: &Facts) {
-    let says_this =
-        |standing: &&Standing| !write.verb.has_bodies() || standing.record.occurred_at.0 == write.occurred_at;
+    let says_this = records.is_empty() || says(records, write);
     let marker = &write.marker;
     match &attempt.end {
         End::Ok { ids, .. } => {
@@ -123,15 +133,13 @@ fn answered(found: &mut Writes, attempt: &Attempt, write: &Write, records: &[&St
                 let stands = last.map(|last| (last.sequence(), last.index()));
                 format!("{marker} was acknowledged at {sequence}.{index} and stands at {stands:?}")
             });
-            found
-                .ok_once
-                .check(records.iter().all(says_this), || format!("{marker} stands with another body"));
+            found.ok_once.check(says_this, || format!("{marker} stands with another body"));
             found.ok_once.check(ids.iter().all(|id| is_named(id, records)), || {
                 format!("{marker} was answered {ids:?}, which its records do not name")
             });
         }
         End::Fail(reason) if reason == "REQUEST_ID_REUSED" => {
-            let is_other = !records.is_empty() && !records.iter().any(says_this);
+            let is_other = !says_this;
             found.refused_absent.check(is_other, || {
                 format!("{marker} was told that its id was used for another request, and the log holds none")
             });
@@ -140,23 +148,30 @@ fn answered(found: &mut Writes, attempt: &Attempt, write: &Write, records: &[&St
     }
 }
 
+/// Whether the records of a request say what one of its bodies said.
+fn says(records: &[&Standing], write: &Write) -> bool {
+    let mut events = records.iter().flat_map(|standing| &standing.record.events).map(|entry| &entry.event);
+    match write.verb {
+        Verb::MakePromise => events.any(|event| match event {
+            Event::Case(case::Event::PromiseProposed(proposed)) => proposed.due.0 == write.number,
+            _ => false,
+        }),
+        Verb::RequestRefund => events.any(|event| match event {
+            Event::Charge(charge::Event::RefundRequested(requested)) => {
+                let amounts = requested.lines.iter().map(|line| line.amount.get());
+                i64::try_from(amounts.sum::<u64>()) == Ok(write.number)
+            }
+            _ => false,
+        }),
+        verb if verb.has_bodies() => records.iter().all(|s| s.record.occurred_at.0 == write.occurred_at),
+        _ => true,
+    }
+}
+
 /// Whether an id of an answer is in the records that the answer is about.
 fn is_named(id: &str, records: &[&Standing]) -> bool {
-    records.iter().any(|standing| {
-        let events = standing.record.events.iter();
-        let mut logged = events.filter_map(|entry| match &entry.event {
-            Event::Case(case::Event::InteractionLogged(logged)) => Some(logged),
-            Event::Case(_)
-            | Event::Charge(_)
-            | Event::Customer(_)
-            | Event::Escalation(_)
-            | Event::Import(_)
-            | Event::Policy(_)
-            | Event::Suggestion(_) => None,
-        });
-        Noun::id(&standing.record.noun) == id
-            || logged.any(|logged| logged.interaction.to_string() == id || logged.customer.to_string() == id)
-    })
+    let names = |standing: &&Standing| serde_json::to_string(&*standing.record).is_ok_and(|r| r.contains(id));
+    records.iter().any(names)
 }
 
 /// Once a request was recorded and answered, the same request is never answered otherwise.
@@ -179,51 +194,4 @@ fn same(found: &mut Writes, marker: &str, attempts: &[(&Attempt, &Write)]) {
             .same_answer
             .check(is_right, || format!("{marker} was acknowledged, and then answered {:?}", later.end));
     }
-}
-
-/// A refusal rests on how its noun stood at some moment between the question and the answer, never before.
-fn refusals(finding: &mut Finding, attempts: &[Attempt], facts: &Facts) {
-    let acknowledged = acknowledged(attempts, facts.incarnation());
-    for attempt in attempts {
-        let Some(write) = attempt.write().filter(|write| !write.about.is_empty()) else { continue };
-        let known = acknowledged.partition_point(|(at, _)| *at < attempt.invoked);
-        let from = known.checked_sub(1).map_or(0, |n| acknowledged[n].1);
-        let stood = || facts.stood(&write.about, from, At(attempt.answered));
-        let (is_true, answer) = match &attempt.end {
-            End::Fail(reason) if !is_transient(reason) => {
-                (stood().iter().any(|stands| stands.refuses(reason)), reason.as_str())
-            }
-            End::Ok { .. } if recorded_at(&attempt.end, facts.incarnation()).is_none() => {
-                let already = match write.verb {
-                    Verb::Reopen => Some(Stands::Open),
-                    Verb::Confirm => Some(Stands::Closed),
-                    _ => None,
-                };
-                (already.is_none_or(|already| stood().contains(&already)), "that it is so already")
-            }
-            End::Fail(_) | End::Ok { .. } | End::Read { .. } | End::Unknown(_) => continue,
-        };
-        finding.check(is_true, || {
-            let (marker, to) = (&write.marker, &attempt.to);
-            format!(
-                "{marker} ({:?}) was told {answer} by {to}; what was acknowledged by then says {:?}",
-                write.verb,
-                stood()
-            )
-        });
-    }
-}
-
-/// When which sequence was known to stand in the log, each at least the one before it.
-fn acknowledged(attempts: &[Attempt], incarnation: &str) -> Vec<(i64, u64)> {
-    let recorded =
-        |attempt: &Attempt| Some((attempt.answered, recorded_at(&attempt.end, incarnation)?.sequence()));
-    let mut acknowledged: Vec<_> = attempts.iter().filter_map(recorded).collect();
-    acknowledged.sort_unstable();
-    let mut highest = 0;
-    for (_, sequence) in &mut acknowledged {
-        highest = highest.max(*sequence);
-        *sequence = highest;
-    }
-    acknowledged
 }
