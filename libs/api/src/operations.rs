@@ -10,6 +10,7 @@ use seva_readmodel::rebuild::RebuildError;
 use tonic::{Request, Response};
 
 use crate::edge::log_error;
+use crate::parse::timestamp;
 use crate::pb::operations::v1::operations_service_server::OperationsService;
 use crate::pb::operations::v1::{
     DigestReadModelsRequest, DigestReadModelsResponse, GetStatusRequest, GetStatusResponse, ReadModelDigest,
@@ -81,6 +82,7 @@ impl Operations {
             shard_sequence: progress.tip,
             decision_sequence: progress.stored,
             backlog_bytes: progress.backlog_bytes as u64,
+            next_due_at: progress.next_due.map(timestamp),
             policy_version: running.writer.policy().borrow().as_ref().map_or(0, |policy| policy.version),
             read_models: read_models.collect(),
             ..base

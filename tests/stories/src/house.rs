@@ -112,7 +112,7 @@ impl House {
         second
     }
 
-    /// Waits until every service has read, reacted to and folded all there is. Answers the log's last sequence.
+    /// Waits until every service has read, reacted to and folded all there is, and what was due has happened. Answers the log's last sequence.
     pub async fn settled(&self) -> u64 {
         self.settled_with(&[]).await
     }

@@ -1,8 +1,11 @@
 //! Services that run in this process, and clients for them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use prost_types::Timestamp;
 use seva::house::{self, Options, Running};
+use seva_api::parse::timestamp;
 use seva_api::pb::escalation::v1::escalation_service_client::EscalationServiceClient;
 use seva_api::pb::feedback::v1::feedback_service_client::FeedbackServiceClient;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
@@ -11,6 +14,7 @@ use seva_api::pb::operations::v1::{DigestReadModelsRequest, GetStatusRequest, Ge
 use seva_api::pb::policy::v1::policy_service_client::PolicyServiceClient;
 use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_domain::service::Service;
+use seva_eventlog::writer::Clock;
 use seva_support::eventually;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +34,7 @@ pub type Client = Channel;
 pub struct Services {
     running: Running,
     shutdown: CancellationToken,
+    clock: Clock,
     _data: Option<TempDir>,
 }
 
@@ -45,7 +50,7 @@ impl Services {
             }
         })
         .await;
-        Services { running, shutdown, _data: None }
+        Services { running, shutdown, clock: Arc::clone(&options.clock), _data: None }
     }
 
     pub(crate) fn keeping(self, data: TempDir) -> Services {
@@ -126,6 +131,8 @@ impl Services {
         let statuses = self.statuses().await;
         let known = statuses.iter().map(|status| status.followed_sequence.max(status.shard_sequence));
         let end = known.max()?;
+        let now = timestamp((self.clock)());
+        let is_past = |at: &Timestamp| (at.seconds, at.nanos) <= (now.seconds, now.nanos);
         let is_there = |status: &GetStatusResponse| {
             let models = &status.read_models;
             if let Some(stopped) = models.iter().find(|model| !model.stopped.is_empty()) {
@@ -135,6 +142,7 @@ impl Services {
             status.state == "SERVING"
                 && status.followed_sequence == end
                 && status.reacted_sequence == end
+                && !status.next_due_at.as_ref().is_some_and(is_past)
                 && models.iter().all(|model| model.sequence == end)
         };
         statuses.iter().all(is_there).then_some(end)

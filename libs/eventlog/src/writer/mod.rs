@@ -101,6 +101,8 @@ pub struct Progress {
     /// Sequence that the database holds.
     pub stored: u64,
     pub backlog_bytes: usize,
+    /// When something happens by itself next, if anything does; in the past until it has.
+    pub next_due: Option<At>,
 }
 
 /// Whether a writer takes commands.

@@ -181,6 +181,7 @@ impl Task {
             tip: self.shard.tip().0,
             stored: self.stored.borrow().as_ref().map_or(0, |sequence| *sequence),
             backlog_bytes: self.shard.layers.backlog_bytes(),
+            next_due: self.shard.next_due(),
         };
         self.progress.send_if_modified(|current| {
             let is_new = *current != progress;
