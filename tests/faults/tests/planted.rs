@@ -26,6 +26,9 @@ async fn run(planted: Option<&str>, kills: u32, seconds: u64) -> Verdict {
         Err(error) => panic!("kept in {}: {error:?}", folder.keep().display()),
     };
     eprintln!("{planted:?}\n{}", run::table(&verdict));
+    if planted.is_none() && !verdict.is_clean() {
+        eprintln!("kept in {}", folder.keep().display());
+    }
     verdict
 }
 
