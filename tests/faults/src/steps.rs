@@ -131,9 +131,10 @@ impl Stage {
             let not_called = self.requested(1, "instructed, not called").await?;
             let unknown = self.requested(0, "unknown").await?;
             let in_flight = self.requested(0, "call in flight").await?;
-            let (asks, held) = (r#""on":"ask""#, format!(r#"{{"answer_late":{{"after_ms":{HELD_MS}}}}}"#));
+            let held = format!(r#"{{"answer_late":{{"after_ms":{HELD_MS}}}}}"#);
             self.tell(r#""lose_answer""#, &of_charge(&second)).await?;
-            self.tell(&held, &format!(r#"{asks},"key":"{}""#, second.refund)).await?;
+            // It is the first that the provider is asked about.
+            self.tell(&held, r#""on":"ask""#).await?;
             self.tell(r#""lose_answer""#, &of_charge(&unknown)).await?;
             let work_late = format!(r#"{{"work_late":{{"after_ms":{HELD_MS}}}}}"#);
             self.tell(&work_late, &of_charge(&in_flight)).await?;

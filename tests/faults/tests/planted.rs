@@ -21,8 +21,14 @@ async fn run(planted: Option<&str>, kills: u32, seconds: u64) -> Verdict {
     plan.settle_within = Duration::from_secs(20);
     plan.within = Duration::from_secs(seconds);
     plan.planted = planted.map(str::to_owned);
-    let verdict = run::run(&plan).await.unwrap();
+    let verdict = match run::run(&plan).await {
+        Ok(verdict) => verdict,
+        Err(error) => panic!("kept in {}: {error:?}", folder.keep().display()),
+    };
     eprintln!("{planted:?}\n{}", run::table(&verdict));
+    if planted.is_none() && !verdict.is_clean() {
+        eprintln!("kept in {}", folder.keep().display());
+    }
     verdict
 }
 
