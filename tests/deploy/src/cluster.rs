@@ -42,7 +42,7 @@ async fn servers() -> Vec<Server> {
     for server in &mut servers {
         server.start().await;
     }
-    for server in &servers {
+    for server in &mut servers {
         assert!(server.syncs_always().await);
     }
     servers

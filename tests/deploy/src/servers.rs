@@ -1,7 +1,10 @@
 //! nats-servers run with a configuration of `deploy/`, on ports and in folders of the test.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::Rng as _;
@@ -15,11 +18,16 @@ use crate::files::text;
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Ports that servers of this process will listen on, some of which do not yet.
+static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
 /// A port below those that systems take for outgoing connections, so that a server that comes back finds it free.
 pub(crate) fn free_port() -> u16 {
     let mut rng = rand::rng();
+    let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut ports = (0..1_000).map(|_| rng.random_range(10_000..32_000));
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(|port| is_free(port) && taken.insert(*port)).expect("a free port")
 }
 
 /// A text with whole lines replaced, each of which has to be there once.
@@ -73,7 +81,8 @@ impl Server {
         let program = find().await.unwrap_or_else(|error| panic!("no nats-server for this test: {error}"));
         let mut command = Command::new(program);
         command.arg("-c").arg(self.folder.path().join("server.conf")).envs(self.environment.clone());
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let log = File::create(self.folder.path().join("server.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         self.child = Some(command.spawn().unwrap());
     }
 
@@ -83,8 +92,17 @@ impl Server {
     }
 
     /// Waits until it says how it syncs.
-    pub(crate) async fn syncs_always(&self) -> bool {
-        eventually("the server answers", PATIENCE, async || sync_always(&self.monitor).await.ok()).await
+    pub(crate) async fn syncs_always(&mut self) -> bool {
+        let (child, monitor) = (Mutex::new(self.child.as_mut()), &self.monitor);
+        let log = self.folder.path().join("server.log");
+        eventually("the server answers", PATIENCE, async || {
+            let ended = child.lock().unwrap().as_mut().and_then(|child| child.try_wait().transpose());
+            if let Some(status) = ended {
+                panic!("the server ended: {status:?}\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+            }
+            sync_always(monitor).await.ok()
+        })
+        .await
     }
 }
 
