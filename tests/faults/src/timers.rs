@@ -25,6 +25,9 @@ const AT_ONCE: usize = 128;
 /// How many promises a hot case holds; a cold one holds one.
 const HOT: u32 = 50;
 
+/// How many promises are due a second, where there are many: so few that lateness is not that of a queue.
+const DUE_A_SECOND: u64 = 500;
+
 /// How long everything is down, in mid-run.
 const DOWN: Duration = Duration::from_secs(1);
 
@@ -72,7 +75,7 @@ pub async fn run(plan: &Plan, count: u32) -> anyhow::Result<(Report, Verdict)> {
     let cases = cases(&intake, count).await?;
     // As many promises as twice the cases, and some time to spare.
     let ahead = 3 * begun.elapsed() + Duration::from_secs(3);
-    let spread = Duration::from_secs(10 + u64::from(count) / 5_000);
+    let spread = Duration::from_secs(10 + u64::from(count) / DUE_A_SECOND);
     let from = now() + micros(ahead);
     promise(&intake, &cases, count, from, spread).await?;
     anyhow::ensure!(now() < from, "the promises were due before they were all made");
