@@ -59,6 +59,8 @@ pub(crate) enum Group {
     Intake,
     /// ImportInteractions.
     Import,
+    /// What follows by itself from a command, and what that costs.
+    Reaction,
     /// Publishing events.
     Relay,
     /// Folding, rebuilding and running again.

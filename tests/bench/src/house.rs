@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use futures::future::try_join_all;
 use seva::house::{Durability, Options, start, system_clock};
+use seva_api::parse::timestamp;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_api::pb::operations::v1::{GetStatusRequest, GetStatusResponse};
+use seva_api::pb::policy::v1::policy_service_client::PolicyServiceClient;
 use seva_domain::service::Service;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
@@ -100,6 +102,11 @@ impl House {
         clients(url, in_flight)
     }
 
+    /// A client of policy.
+    pub(crate) fn policy(&self) -> anyhow::Result<PolicyServiceClient<Channel>> {
+        Ok(PolicyServiceClient::new(channel(self.endpoints.service(Service::Policy.name())?)?))
+    }
+
     /// A client of a service's operations.
     pub(crate) fn operations(&self, service: &str) -> anyhow::Result<OperationsServiceClient<Channel>> {
         Ok(OperationsServiceClient::new(channel(self.endpoints.service(service)?)?))
@@ -156,7 +163,7 @@ impl Watcher {
     }
 }
 
-/// Up to where a service has read, reacted, folded and stored; 0 while it does not serve.
+/// Up to where a service has read, reacted, folded and stored; 0 while it does not serve, or something is due.
 fn reached(status: &GetStatusResponse) -> anyhow::Result<u64> {
     if let Some(stopped) = status.read_models.iter().find(|model| !model.stopped.is_empty()) {
         bail!("{} has stopped: {}", stopped.name, stopped.stopped);
@@ -168,7 +175,10 @@ fn reached(status: &GetStatusResponse) -> anyhow::Result<u64> {
     let is_stored = status.decision_sequence >= status.shard_sequence;
     let folded = status.read_models.iter().map(|model| model.sequence).min().unwrap_or(u64::MAX);
     let reached = status.followed_sequence.min(status.reacted_sequence).min(folded);
-    Ok(match status.state == "SERVING" {
+    let now = timestamp(system_clock()());
+    let is_overdue =
+        status.next_due_at.as_ref().is_some_and(|due| (due.seconds, due.nanos) <= (now.seconds, now.nanos));
+    Ok(match status.state == "SERVING" && !is_overdue {
         true if is_stored => reached,
         true => reached.min(status.decision_sequence),
         false => 0,

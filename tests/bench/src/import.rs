@@ -193,7 +193,7 @@ impl Rows {
                         sent.sample
                             .push(Known { customer_id: customer_id.clone(), case_id: case_id.clone() });
                     }
-                    sent.last = sent.last.max(sequence(&logged));
+                    sent.last = sent.last.max(sequence(&logged.position));
                 }
                 Some(Outcome::Refused(refusal)) => {
                     return Err(Status::failed_precondition(format!(

@@ -1,16 +1,17 @@
 //! LogInteraction over gRPC, beside a server that does nothing: at the front door, and sustained.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use seva_api::pb::intake::v1::LogInteractionRequest;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
-use seva_api::pb::intake::v1::{LogInteractionRequest, LogInteractionResponse};
 use tokio::sync::watch;
-use tonic::Code;
 use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
 
 use crate::args::Measures;
 use crate::drive::{Driven, Load, drive};
@@ -68,13 +69,20 @@ pub(crate) fn account(n: u64) -> String {
 
 /// What all callers of one measurement counted together.
 #[derive(Debug, Default)]
-struct Tally {
+pub(crate) struct Tally {
     /// Answers that the service is full.
     full: AtomicU64,
     /// Answers that it is not there, or that nobody can tell.
     unavailable: AtomicU64,
     /// Sequence of the last commit that was answered.
-    last: AtomicU64,
+    pub(crate) last: AtomicU64,
+}
+
+impl Tally {
+    /// A command was answered with this position.
+    pub(crate) fn reached(&self, position: &str) {
+        self.last.fetch_max(sequence(position), Relaxed);
+    }
 }
 
 /// Calls a server that does nothing, in a process of its own.
@@ -221,16 +229,27 @@ async fn calls(
 
 /// Logs one interaction, again and again while the service is full or not there.
 async fn log(
-    mut client: IntakeServiceClient<Channel>,
+    client: IntakeServiceClient<Channel>,
     message: LogInteractionRequest,
     tally: &Tally,
 ) -> anyhow::Result<()> {
+    let asked = || {
+        let (mut client, message) = (client.clone(), message.clone());
+        async move { client.log_interaction(request(message)).await }
+    };
+    let logged = taken(tally, asked).await?;
+    tally.reached(&logged.position);
+    Ok(())
+}
+
+/// Asks again and again while the service is full or not there.
+pub(crate) async fn taken<T, F>(tally: &Tally, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
     for _ in 0..ATTEMPTS_MAX {
-        match client.log_interaction(request(message.clone())).await {
-            Ok(response) => {
-                tally.last.fetch_max(sequence(response.get_ref()), Relaxed);
-                return Ok(());
-            }
+        match ask().await {
+            Ok(response) => return Ok(response.into_inner()),
             Err(status) if status.code() == Code::ResourceExhausted => tally.full.fetch_add(1, Relaxed),
             Err(status) if status.code() == Code::Unavailable => tally.unavailable.fetch_add(1, Relaxed),
             Err(status) => return Err(status).context("a command failed"),
@@ -241,8 +260,8 @@ async fn log(
 }
 
 /// The sequence of the commit that a position token names; 0 if it is none.
-pub(crate) fn sequence(response: &LogInteractionResponse) -> u64 {
-    let position = response.position.rsplit_once('-').map_or("0", |(_, position)| position);
+pub(crate) fn sequence(position: &str) -> u64 {
+    let position = position.rsplit_once('-').map_or("0", |(_, position)| position);
     u64::from_str_radix(position, 16).unwrap_or(0) >> 12
 }
 

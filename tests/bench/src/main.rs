@@ -12,6 +12,7 @@ mod latencies;
 mod messages;
 mod publish;
 mod queries;
+mod reactions;
 mod relay;
 mod sizes;
 mod table;
@@ -90,6 +91,9 @@ async fn measure(measures: &Measures, table: &mut Table) -> anyhow::Result<()> {
     }
     if measures.wants(Group::Import) {
         import::measure(&house, measures, &mut customers, table).await?;
+    }
+    if measures.wants(Group::Reaction) {
+        reactions::measure(&house, measures, &mut customers, table).await?;
     }
     if measures.wants(Group::Relay) {
         relay::measure(&house, measures, &mut customers, table).await?;
