@@ -12,15 +12,16 @@ use crate::{case, charge, customer, escalation, import, policy, suggestion};
 /// One thing that has a history of its own.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Noun {
+    // In the order of the tags of their keys: rows must order like the nouns they name.
     Case(CaseId),
-    Charge(ChargeId),
     Customer(CustomerId),
-    /// Of a case: it has the case's id.
-    Escalation(CaseId),
     Import(ImportId),
     /// The company's one policy.
     Policy,
     Suggestion(SuggestionId),
+    /// Of a case: it has the case's id.
+    Escalation(CaseId),
+    Charge(ChargeId),
 }
 
 impl Noun {

@@ -92,9 +92,15 @@ impl Base {
         self.kept_or_read(|kept| &mut kept.requests, request, read)
     }
 
-    /// The first due times by a clock, in order, at most `limit`.
-    pub fn due(&self, clock: Option<ImportId>, limit: usize) -> Result<Vec<Due>, StoreError> {
-        let rows = self.store.scan(&rowcodec::clock(clock), None, limit)?;
+    /// The first due times by a clock, in order, at most `limit`; those after one if it is given.
+    pub fn due(
+        &self,
+        clock: Option<ImportId>,
+        after: Option<&Due>,
+        limit: usize,
+    ) -> Result<Vec<Due>, StoreError> {
+        let from = after.map(|after| [rowcodec::key(&Key::Due(after.clone())).as_slice(), &[0]].concat());
+        let rows = self.store.scan(&rowcodec::clock(clock), from.as_deref(), limit)?;
         rows.iter().map(|(key, _)| rowcodec::due(key)).collect()
     }
 

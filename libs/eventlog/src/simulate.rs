@@ -68,6 +68,7 @@ pub async fn run(log: &Log) -> Result<Report, SimulateError> {
                 report.difference = again(shard, &followed, &mut report)?;
                 shard.note(&followed);
                 shard.fold(&followed)?;
+                shard.layers.settle();
             } else {
                 shard.note(&followed);
             }
