@@ -1,4 +1,4 @@
-//! Compiles `proto/` without protoc: messages, clients, servers, descriptors, and who carries sealed texts.
+//! Compiles `proto/` without protoc: messages, clients, servers, descriptors, who carries sealed texts, and who may call what.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -6,8 +6,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-use prost_reflect::prost::Message as _;
-use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, OneofDescriptor};
+use prost_reflect::{
+    Cardinality, DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind,
+    MessageDescriptor, MethodDescriptor, OneofDescriptor, ReflectMessage as _, Value,
+};
 
 /// The message that holds a text which may be sealed.
 const TEXT: &str = "seva.common.v1.Text";
@@ -20,12 +22,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
     proto_files(&root, &mut files)?;
     files.sort();
-    let descriptors = protox::compile(&files, [&root])?;
-    fs::write(out.join("seva.binpb"), descriptors.encode_to_vec())?;
+    let mut compiler = protox::Compiler::new([&root])?;
+    compiler.include_source_info(true).include_imports(true).open_files(&files)?;
+    // As bytes, because what prost decodes has lost the methods' own options.
+    fs::write(out.join("seva.binpb"), compiler.encode_file_descriptor_set())?;
 
-    let pool = DescriptorPool::from_file_descriptor_set(descriptors.clone())?;
+    let pool = compiler.descriptor_pool();
     fs::write(out.join("impls.rs"), impls(&pool)?)?;
+    fs::write(out.join("declared.rs"), declared(&pool)?)?;
 
+    let descriptors = compiler.file_descriptor_set();
     tonic_prost_build::configure().codec_path("crate::codec::ProstCodec").compile_fds(descriptors)?;
     Ok(())
 }
@@ -41,6 +47,81 @@ fn proto_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Er
         }
     }
     Ok(())
+}
+
+/// The option with which a method says who may call it.
+const ACCESS: &str = "seva.common.v1.access";
+
+/// The table of all methods, in order of their paths, each with who may call it. A method that does not say so is an error.
+fn declared(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
+    let access = pool.get_extension_by_name(ACCESS).ok_or("`seva.common.v1.access` is not in proto/")?;
+    let mut methods: Vec<(String, MethodDescriptor)> = Vec::new();
+    for service in pool.services().filter(|service| service.package_name().starts_with("seva.")) {
+        for method in service.methods() {
+            methods.push((format!("/{}/{}", service.full_name(), method.name()), method));
+        }
+    }
+    methods.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut code = String::from("&[");
+    for (path, method) in methods {
+        let entry = entry(&method, &access).map_err(|what| {
+            format!("{} {what}: see Access in proto/seva/common/v1/access.proto", method.full_name())
+        })?;
+        writeln!(code, "Method {{ path: {path:?}, {entry} }},")?;
+    }
+    code.push(']');
+    Ok(code)
+}
+
+/// What one method declares.
+fn entry(method: &MethodDescriptor, access: &ExtensionDescriptor) -> Result<String, String> {
+    let options = method.options();
+    if !options.has_extension(access) {
+        return Err("does not say who may call it".to_owned());
+    }
+    let said = options.get_extension(access);
+    let said = said.as_message().ok_or("has an access option that is no message")?;
+    let roles = names(said, "roles")?;
+    if roles.is_empty() {
+        return Err("lets nobody call it: it names no role".to_owned());
+    }
+    let rule = names(said, "object_rule")?;
+    let [rule] = rule.as_slice() else { return Err("names no object rule".to_owned()) };
+    let readers = names(said, "personal_data")?;
+    if let Some(reader) = readers.iter().find(|reader| !roles.contains(reader)) {
+        return Err(format!("opens texts for {reader}, who may not call it"));
+    }
+    let has_texts = message_holds_text(&method.output());
+    if has_texts == readers.is_empty() {
+        return Err("answers with texts if and only if it says who reads them".to_owned());
+    }
+    let is_audited = said.get_field_by_name("audited").is_some_and(|value| value.as_bool() == Some(true));
+    let listed =
+        |names: &[String]| names.iter().map(|name| format!("Role::{name}")).collect::<Vec<_>>().join(", ");
+    Ok(format!(
+        "roles: &[{}], object_rule: ObjectRule::{rule}, personal_data: &[{}], is_audited: {is_audited}",
+        listed(&roles),
+        listed(&readers)
+    ))
+}
+
+/// The values of an enum field in Rust's spelling: `ROLE_POLICY_EDITOR` is `PolicyEditor`. The unspecified one is none.
+fn names(message: &DynamicMessage, field: &str) -> Result<Vec<String>, String> {
+    let descriptor = message.descriptor().get_field_by_name(field);
+    let descriptor = descriptor.ok_or_else(|| format!("has no field `{field}` in its access option"))?;
+    let Kind::Enum(kind) = descriptor.kind() else { return Err(format!("has no enum in `{field}`")) };
+    let value = message.get_field(&descriptor);
+    let numbers: Vec<i32> = match value.as_ref() {
+        Value::List(values) => values.iter().filter_map(Value::as_enum_number).collect(),
+        value => value.as_enum_number().into_iter().collect(),
+    };
+    Ok(numbers.into_iter().filter(|number| *number != 0).filter_map(|number| name(&kind, number)).collect())
+}
+
+fn name(kind: &EnumDescriptor, number: i32) -> Option<String> {
+    let prefix = format!("{}_", snake(kind.name()).to_uppercase());
+    let value = kind.get_value(number)?;
+    Some(camel(&value.name().strip_prefix(&prefix)?.to_lowercase()))
 }
 
 /// `Texts` and `Wire` for every message of the product.
@@ -115,12 +196,17 @@ fn texts_body(message: &MessageDescriptor) -> Result<String, Box<dyn Error>> {
 
 /// Whether a field's message is a text, or holds one however deep.
 fn carries_text(field: &FieldDescriptor) -> bool {
+    message_of(field).is_some_and(|message| message_holds_text(&message))
+}
+
+/// Whether a message is a text, or holds one however deep.
+fn message_holds_text(message: &MessageDescriptor) -> bool {
     fn holds(message: &MessageDescriptor, seen: &mut HashSet<String>) -> bool {
         message.full_name() == TEXT
             || (seen.insert(message.full_name().to_owned())
                 && message.fields().any(|field| message_of(&field).is_some_and(|inner| holds(&inner, seen))))
     }
-    message_of(field).is_some_and(|message| holds(&message, &mut HashSet::new()))
+    holds(message, &mut HashSet::new())
 }
 
 /// The message in a field: of a map, the one that is its value.

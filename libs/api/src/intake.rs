@@ -8,7 +8,7 @@ use seva_domain::values::{
 };
 use seva_domain::{import, values};
 
-use crate::caller::is_import_key;
+use crate::brought::is_import_key;
 use crate::edge::{Draft, Pen, Whose, Written};
 use crate::identity::normalise;
 use crate::parse::{Fields, timestamp};

@@ -1,6 +1,7 @@
 //! The edge of every service: what is said over gRPC, and how it becomes values of the domain and back.
 
-pub mod caller;
+pub mod access;
+pub mod brought;
 pub mod codec;
 pub mod edge;
 pub mod escalation;

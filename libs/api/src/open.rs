@@ -6,7 +6,7 @@ use seva_domain::values::{self, KeyId};
 use seva_vault::{Opened, SealedBytes, Vault};
 
 use crate::pb::common::v1::text::Value;
-use crate::pb::common::v1::{Erased, Sealed, Text};
+use crate::pb::common::v1::{Closed, Erased, Sealed, Text};
 use crate::status::Error;
 
 /// Visits every text in a message, however deep. Generated for every message.
@@ -23,10 +23,19 @@ impl<M: Texts> Texts for Vec<M> {
     }
 }
 
-/// Opens every sealed text in a message; one whose key is gone becomes `erased`.
+/// Closes every sealed text in a message.
+pub fn close<M: Texts>(message: &mut M) {
+    message.texts_mut(&mut |text| {
+        if let Some(Value::Sealed(_)) = text.value {
+            text.value = Some(Value::Closed(Closed {}));
+        }
+    });
+}
+
+/// Opens every sealed text in a message; one whose key is gone becomes `erased`. Answers how many were opened.
 ///
 /// A vault that does not answer is an error: nothing is called erased that only cannot be read just now.
-pub async fn open<M: Texts>(message: &mut M, vault: &Vault) -> Result<(), Error> {
+pub async fn open<M: Texts>(message: &mut M, vault: &Vault) -> Result<u64, Error> {
     let mut sealed = Vec::new();
     message.texts_mut(&mut |text| {
         if let Some(Value::Sealed(value)) = &mut text.value {
@@ -34,7 +43,7 @@ pub async fn open<M: Texts>(message: &mut M, vault: &Vault) -> Result<(), Error>
         }
     });
     if sealed.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let named = sealed
         .iter()
@@ -45,7 +54,9 @@ pub async fn open<M: Texts>(message: &mut M, vault: &Vault) -> Result<(), Error>
         .iter()
         .map(|&(key, value)| SealedBytes { key, context: &value.context, data: &value.data })
         .collect();
-    let mut opened = vault.open_all(&texts).await?.into_iter();
+    let opened = vault.open_all(&texts).await?;
+    let count = opened.iter().filter(|opened| matches!(opened, Opened::Clear(_))).count();
+    let mut opened = opened.into_iter();
     message.texts_mut(&mut |text| {
         if let Some(Value::Sealed(_)) = text.value {
             text.value = match opened.next() {
@@ -54,7 +65,7 @@ pub async fn open<M: Texts>(message: &mut M, vault: &Vault) -> Result<(), Error>
             };
         }
     });
-    Ok(())
+    Ok(count as u64)
 }
 
 /// A sealed text of a record as a message holds it.

@@ -42,7 +42,9 @@ pub const REASONS: &[&str] = &[
     "NOT_IN_IMPORT",
     "NOT_REGISTERED",
     "NOT_RESOLVED",
+    "NO_ROLE",
     "OTHER_CURRENCY",
+    "OTHER_DEPARTMENT",
     "OUTCOME_UNKNOWN",
     "OVERLOADED",
     "POLICY_INVALID",
@@ -59,10 +61,12 @@ pub const REASONS: &[&str] = &[
     "REFUND_OPEN",
     "REFUND_SETTLED",
     "REQUEST_ID_REUSED",
+    "ROLE_NOT_ALLOWED",
     "STALE_REV",
     "TOO_MANY_IDENTITIES",
     "TOO_MANY_PROMISES",
     "TOO_MANY_REFUNDS",
+    "UNAUTHENTICATED",
     "UNAVAILABLE",
     "UNIMPLEMENTED",
     "UNKNOWN_DEPARTMENT",
@@ -97,6 +101,14 @@ pub enum Error {
         /// What it is waiting for.
         message: String,
     },
+    /// The caller is known, and may not.
+    #[error("{message}")]
+    Denied {
+        /// One of [`REASONS`].
+        reason: &'static str,
+        /// What the caller has not.
+        message: &'static str,
+    },
     /// A bug, or damaged data.
     #[error("something is wrong in this service")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -112,6 +124,9 @@ pub enum Error {
         /// How long it may be.
         limit_bytes: usize,
     },
+    /// No contract declares the method.
+    #[error("there is no such method")]
+    NoSuchMethod,
     /// What the request is about is not there.
     #[error("there is no {what} {id}")]
     NotFound {
@@ -154,6 +169,9 @@ pub enum Error {
         /// How it stands now.
         current_rev: u64,
     },
+    /// Nobody knows who calls. Says the same whatever is wrong, so that nobody learns from it.
+    #[error("the caller is not known: send one valid token as `authorization: Bearer TOKEN`")]
+    Unauthenticated,
 }
 
 impl Error {
@@ -167,7 +185,9 @@ impl Error {
         match self {
             Error::BacklogFull => "BACKLOG_FULL",
             Error::CatchingUp { .. } => "CATCHING_UP",
+            Error::Denied { reason, .. } => reason,
             Error::Internal(_) => "INTERNAL",
+            Error::NoSuchMethod => "UNIMPLEMENTED",
             Error::LogUnavailable => "LOG_UNAVAILABLE",
             Error::Malformed(_) => "MALFORMED",
             Error::MessageTooLarge { .. } => "MESSAGE_TOO_LARGE",
@@ -179,6 +199,7 @@ impl Error {
             Error::Refused { reason, .. } => reason,
             Error::RequestIdReused => "REQUEST_ID_REUSED",
             Error::Stale { .. } => "STALE_REV",
+            Error::Unauthenticated => "UNAUTHENTICATED",
         }
     }
 
@@ -194,7 +215,10 @@ impl Error {
             | Error::LogUnavailable
             | Error::OutcomeUnknown { .. }
             | Error::PositionNotReached => Code::Unavailable,
+            Error::Denied { .. } => Code::PermissionDenied,
             Error::Internal(_) => Code::Internal,
+            Error::NoSuchMethod => Code::Unimplemented,
+            Error::Unauthenticated => Code::Unauthenticated,
         }
     }
 
@@ -206,14 +230,17 @@ impl Error {
             | Error::CatchingUp { .. }
             | Error::LogUnavailable
             | Error::OutcomeUnknown { .. } => Some(Duration::from_secs(1)),
-            Error::Internal(_)
+            Error::Denied { .. }
+            | Error::Internal(_)
             | Error::Malformed(_)
             | Error::MessageTooLarge { .. }
+            | Error::NoSuchMethod
             | Error::NotFound { .. }
             | Error::PolicyInvalid(_)
             | Error::Refused { .. }
             | Error::RequestIdReused
-            | Error::Stale { .. } => None,
+            | Error::Stale { .. }
+            | Error::Unauthenticated => None,
         }
     }
 
@@ -228,14 +255,17 @@ impl Error {
             Error::Stale { current_rev } => vec![("current_rev", current_rev.to_string())],
             Error::BacklogFull
             | Error::CatchingUp { .. }
+            | Error::Denied { .. }
             | Error::Internal(_)
             | Error::LogUnavailable
             | Error::Malformed(_)
+            | Error::NoSuchMethod
             | Error::NotFound { .. }
             | Error::PolicyInvalid(_)
             | Error::PositionNotReached
             | Error::QueueFull
-            | Error::RequestIdReused => Vec::new(),
+            | Error::RequestIdReused
+            | Error::Unauthenticated => Vec::new(),
         };
         facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -294,13 +324,16 @@ impl From<Error> for Status {
             }
             Error::BacklogFull
             | Error::CatchingUp { .. }
+            | Error::Denied { .. }
             | Error::LogUnavailable
+            | Error::NoSuchMethod
             | Error::OutcomeUnknown { .. }
             | Error::PositionNotReached
             | Error::QueueFull
             | Error::Refused { .. }
             | Error::RequestIdReused
-            | Error::Stale { .. } => {}
+            | Error::Stale { .. }
+            | Error::Unauthenticated => {}
         }
         if let Some(delay) = error.retry_after() {
             details.set_retry_info(Some(delay));

@@ -465,7 +465,8 @@ impl House {
         let id = RequestId::derive(&[&self.asked.to_be_bytes()]);
         let request = Request { id, key: key(0), digest: Token::derive(&[b"body"]) };
         let service = asked_of(&intent);
-        let submission = Submission { request, actor: actor("ana"), occurred_at, import, intent };
+        let submission =
+            Submission { request, actor: actor("ana"), occurred_at, import, within: None, intent };
         let mut desk = self.desk(service);
         let handled = desk.handle(&submission)?;
         let work = desk.finish();

@@ -6,12 +6,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::noun::{self, Command, Event, Noun, Rejection, State, Unreadable};
-use crate::plan::{Intent, NoPlan, Setting, plan};
+use crate::plan::{Intent, NoPlan, Plan, Setting, plan};
 use crate::policy::Policy;
 use crate::record::{Cause, Entry, Origin, Record, Request, Step};
 use crate::rows::{self, Delta, Due, Held, Key, Lookup, Seen, Value, View};
 use crate::service::Service;
-use crate::values::{Actor, At, ImportId, RecordId, RequestId};
+use crate::suggestion;
+use crate::values::{Actor, At, Department, ImportId, RecordId, RequestId};
 
 /// How many records one cause may lead to in a commit, itself included.
 pub const CASCADE_RECORDS_MAX: usize = 64;
@@ -28,6 +29,8 @@ pub struct Submission {
     pub occurred_at: Option<At>,
     /// The import that brings it: its rules reckon with the time it happened.
     pub import: Option<ImportId>,
+    /// The one department in which the caller may act on suggestions; `None` is the whole house.
+    pub within: Option<Department>,
     pub intent: Intent,
 }
 
@@ -146,6 +149,9 @@ impl<'a> Desk<'a> {
         let setting =
             Setting { request: submission.request.id, at: effective_at, policy: self.policy.as_deref() };
         let plan = plan(&submission.intent, self, &setting)?;
+        if let Some(department) = &submission.within {
+            self.stays_within(department, &plan)?;
+        }
         for (n, (noun, command)) in (0..).zip(&plan.commands) {
             let order = Order {
                 noun: *noun,
@@ -167,6 +173,24 @@ impl<'a> Desk<'a> {
             return Ok(Handled::AlreadySo { rev });
         }
         Ok(Handled::Recorded)
+    }
+
+    /// Refuses a plan that acts on a suggestion of another department.
+    fn stays_within(&self, department: &Department, plan: &Plan) -> Result<(), Rejection> {
+        let is_elsewhere = plan.commands.iter().any(|(noun, _)| {
+            let held = self.held(noun);
+            let idea = held.as_deref().and_then(|held| match &held.state {
+                State::Suggestion(state) => state.idea(),
+                State::Case(_)
+                | State::Charge(_)
+                | State::Customer(_)
+                | State::Escalation(_)
+                | State::Import(_)
+                | State::Policy(_) => None,
+            });
+            idea.is_some_and(|idea| idea.department != *department)
+        });
+        if is_elsewhere { Err(suggestion::Rejection::OtherDepartment.into()) } else { Ok(()) }
     }
 
     /// Does what a due time reached stands for, with all that follows from it here. A noun that has moved on leaves nothing.

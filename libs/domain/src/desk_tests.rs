@@ -247,6 +247,7 @@ fn the_desk_finds_what_it_has_just_made() {
         actor: actor("ana"),
         occurred_at: None,
         import: None,
+        within: None,
         intent: Intent::LogInteraction(Box::new(interaction)),
     };
     desk.handle(&submission(1, caller([account("a-1")]))).unwrap();

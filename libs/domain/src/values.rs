@@ -193,7 +193,7 @@ impl Language {
     }
 }
 
-/// Who did something: an opaque id of 1 to 64 characters of `a-z 0-9 - _ . :`.
+/// Who did something: an opaque id of 1 to 64 characters of `a-z 0-9 - _ . :`. Somebody who acts for somebody else is written `who/for-whom`.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Actor(String);
@@ -214,6 +214,27 @@ impl Actor {
         let well_formed = (1..=64).contains(&id.len())
             && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b':'));
         well_formed.then(|| Actor(id.to_owned()))
+    }
+
+    /// The one who acts for somebody else. Who acts for themselves is nobody else.
+    pub fn acting_for(&self, other: &Actor) -> Actor {
+        let (who, other) = (self.who(), other.who());
+        if who == other { Actor(who.to_owned()) } else { Actor(format!("{who}/{other}")) }
+    }
+
+    /// Whether it is a name for nobody: who did not say, or what happens by itself.
+    pub fn is_reserved(&self) -> bool {
+        *self == Actor::anonymous() || *self == Actor::policy()
+    }
+
+    /// Whether somebody is behind both of them: acting, or acted for.
+    pub fn shares_somebody_with(&self, other: &Actor) -> bool {
+        self.0.split('/').any(|one| other.0.split('/').any(|another| one == another))
+    }
+
+    /// Who really acts.
+    fn who(&self) -> &str {
+        self.0.split('/').next().unwrap_or(&self.0)
     }
 
     /// The id itself.

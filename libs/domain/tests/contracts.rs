@@ -351,6 +351,7 @@ fn rejections() -> Vec<Rejection> {
         suggestion::Rejection::NotDecided,
         suggestion::Rejection::InTriage,
         suggestion::Rejection::UnknownDepartment { department: department("astrology") },
+        suggestion::Rejection::OtherDepartment,
     ];
     let noun = Noun::Case(case_id());
     let others = [

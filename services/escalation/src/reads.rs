@@ -1,5 +1,6 @@
 //! Escalation's questions, answered from its read model.
 
+use seva_api::access::taken;
 use seva_api::edge::{Edge, Page, get, next_page, unreadable};
 use seva_api::escalation::rung;
 use seva_api::intake::id;
@@ -10,25 +11,28 @@ use seva_api::pb::escalation::v1::{
 };
 use seva_api::status::Error;
 use seva_domain::values::CaseId;
+use tonic::Request;
 
 use crate::read_models::escalations::{NAME, escalation_key, queue_prefix};
 
 pub(crate) async fn escalation(
     edge: &Edge,
-    request: GetEscalationRequest,
+    request: Request<GetEscalationRequest>,
 ) -> Result<GetEscalationResponse, Error> {
+    let (caller, request) = taken(request)?;
     let GetEscalationRequest { case_id, read } = request;
     let case: CaseId = id("case_id", &case_id)?;
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;
     let found = get::<Escalation>(rows.as_ref(), &escalation_key(case))?;
     let found = found.ok_or(Error::NotFound { what: "escalation", id: case_id })?;
-    edge.open(GetEscalationResponse { escalation: Some(found), position }).await
+    edge.open(&caller, GetEscalationResponse { escalation: Some(found), position }).await
 }
 
 pub(crate) async fn queue(
     edge: &Edge,
-    request: ListEscalationsRequest,
+    request: Request<ListEscalationsRequest>,
 ) -> Result<ListEscalationsResponse, Error> {
+    let (caller, request) = taken(request)?;
     let ListEscalationsRequest { rung, page, read } = request;
     let mut fields = Fields::default();
     let rung = self::rung(&mut fields, &rung);
@@ -50,5 +54,5 @@ pub(crate) async fn queue(
     };
     // One that just left the queue is passed over.
     let escalations = listed.iter().filter_map(queued).collect::<Result<Vec<_>, Error>>()?;
-    edge.open(ListEscalationsResponse { escalations, next_page_token, position }).await
+    edge.open(&caller, ListEscalationsResponse { escalations, next_page_token, position }).await
 }

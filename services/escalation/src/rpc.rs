@@ -76,13 +76,13 @@ impl EscalationService for Escalations {
         &self,
         request: Request<GetEscalationRequest>,
     ) -> Answered<GetEscalationResponse> {
-        Ok(Response::new(reads::escalation(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::escalation(&self.edge, request).await?))
     }
 
     async fn list_escalations(
         &self,
         request: Request<ListEscalationsRequest>,
     ) -> Answered<ListEscalationsResponse> {
-        Ok(Response::new(reads::queue(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::queue(&self.edge, request).await?))
     }
 }

@@ -1,5 +1,6 @@
 //! Feedback's questions, answered from its read model.
 
+use seva_api::access::taken;
 use seva_api::edge::{Edge, Page, decode, get, next_page, unreadable};
 use seva_api::intake::id;
 use seva_api::pb::feedback::v1::{
@@ -8,17 +9,23 @@ use seva_api::pb::feedback::v1::{
 };
 use seva_api::status::Error;
 use seva_domain::values::{Department, SuggestionId};
+use tonic::Request;
 
 use crate::read_models::suggestions::{COUNTS, NAME, inbox_prefix, suggestion_key};
 
 /// How many departments are counted, at most: a policy has fewer.
 const DEPARTMENTS_MAX: usize = 10_000;
 
-pub(crate) async fn inbox(edge: &Edge, request: ListInboxRequest) -> Result<ListInboxResponse, Error> {
+pub(crate) async fn inbox(
+    edge: &Edge,
+    request: Request<ListInboxRequest>,
+) -> Result<ListInboxResponse, Error> {
+    let (caller, request) = taken(request)?;
     let ListInboxRequest { department, page, read } = request;
     if Department::parse(&department).is_none() {
         return Err(Error::malformed("department", "is not a department: 1 to 32 of a-z, 0-9 and `_`"));
     }
+    caller.sees(&department)?;
     let prefix = inbox_prefix(&department);
     let page = Page::parse(page.as_ref(), &prefix)?;
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;
@@ -30,19 +37,21 @@ pub(crate) async fn inbox(edge: &Edge, request: ListInboxRequest) -> Result<List
     };
     // One that just left the inbox is passed over.
     let suggestions = listed.iter().filter_map(suggestion).collect::<Result<Vec<_>, Error>>()?;
-    edge.open(ListInboxResponse { suggestions, next_page_token, position }).await
+    edge.open(&caller, ListInboxResponse { suggestions, next_page_token, position }).await
 }
 
 pub(crate) async fn suggestion(
     edge: &Edge,
-    request: GetSuggestionRequest,
+    request: Request<GetSuggestionRequest>,
 ) -> Result<GetSuggestionResponse, Error> {
+    let (caller, request) = taken(request)?;
     let GetSuggestionRequest { suggestion_id, read } = request;
     let suggestion: SuggestionId = id("suggestion_id", &suggestion_id)?;
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;
     let found = get::<Suggestion>(rows.as_ref(), &suggestion_key(suggestion))?;
     let found = found.ok_or(Error::NotFound { what: "suggestion", id: suggestion_id })?;
-    edge.open(GetSuggestionResponse { suggestion: Some(found), position }).await
+    caller.sees(&found.department)?;
+    edge.open(&caller, GetSuggestionResponse { suggestion: Some(found), position }).await
 }
 
 pub(crate) async fn counts(

@@ -94,14 +94,14 @@ impl FeedbackService for Feedback {
     }
 
     async fn list_inbox(&self, request: Request<ListInboxRequest>) -> Answered<ListInboxResponse> {
-        Ok(Response::new(reads::inbox(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::inbox(&self.edge, request).await?))
     }
 
     async fn get_suggestion(
         &self,
         request: Request<GetSuggestionRequest>,
     ) -> Answered<GetSuggestionResponse> {
-        Ok(Response::new(reads::suggestion(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::suggestion(&self.edge, request).await?))
     }
 
     async fn get_suggestion_counts(

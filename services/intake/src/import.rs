@@ -108,7 +108,8 @@ impl Import {
         };
         let request = self.edge.identities().row(&self.caller, &self.key, &format!("\0{name}"));
         let draft = Bracket { import: self.id, command };
-        let asked = Asked { caller: &self.caller, request, body: name.as_bytes(), import: None };
+        let asked =
+            Asked { caller: &self.caller, request, body: name.as_bytes(), import: None, within: None };
         self.edge.write(asked, &draft).await.map(|_| ())
     }
 
@@ -142,7 +143,7 @@ impl Import {
         let request = self.edge.identities().row(&self.caller, &self.key, &row.request_id);
         let body = body("ImportInteractions", row);
         let import = Some(Backfill { import: self.id, occurred_at: None });
-        let asked = Asked { caller: &self.caller, request, body: &body, import };
+        let asked = Asked { caller: &self.caller, request, body: &body, import, within: None };
         let written = self.edge.write_in_turn(asked, &draft, Some(turn)).await?;
         let logged = intake::logged(&written)?;
         Ok(if written.is_replayed { Outcome::AlreadyRecorded(logged) } else { Outcome::Recorded(logged) })
@@ -159,13 +160,16 @@ fn is_passing(error: &Error) -> bool {
         | Error::OutcomeUnknown { .. }
         | Error::PositionNotReached
         | Error::QueueFull => true,
-        Error::Malformed(_)
+        Error::Denied { .. }
+        | Error::Malformed(_)
         | Error::MessageTooLarge { .. }
+        | Error::NoSuchMethod
         | Error::NotFound { .. }
         | Error::PolicyInvalid(_)
         | Error::Refused { .. }
         | Error::RequestIdReused
-        | Error::Stale { .. } => false,
+        | Error::Stale { .. }
+        | Error::Unauthenticated => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Intake's questions, answered from its read models.
 
+use seva_api::access::taken;
 use seva_api::edge::{Edge, Page, decode, get, identity_kind, next_page, unreadable};
 use seva_api::intake::{id, identities};
 use seva_api::parse::Fields;
@@ -15,6 +16,7 @@ use seva_domain::noun::Noun;
 use seva_domain::rows::Lookup;
 use seva_domain::values::{CaseId, CustomerId};
 use seva_eventlog::store::{Row, Store};
+use tonic::Request;
 
 use crate::as_of;
 use crate::read_models::{cases, customers, promises, timeline};
@@ -65,7 +67,11 @@ pub(crate) async fn identify(
     })
 }
 
-pub(crate) async fn timeline(edge: &Edge, request: GetTimelineRequest) -> Result<GetTimelineResponse, Error> {
+pub(crate) async fn timeline(
+    edge: &Edge,
+    request: Request<GetTimelineRequest>,
+) -> Result<GetTimelineResponse, Error> {
+    let (caller, request) = taken(request)?;
     let GetTimelineRequest { customer_id, page, read } = request;
     let customer: CustomerId = id("customer_id", &customer_id)?;
     let prefix = timeline::prefix(customer);
@@ -79,7 +85,7 @@ pub(crate) async fn timeline(edge: &Edge, request: GetTimelineRequest) -> Result
     }
     let next_page_token = next_page(&mut found, page.size);
     let entries = entries(edge, &found)?;
-    edge.open(GetTimelineResponse { entries, next_page_token, position }).await
+    edge.open(&caller, GetTimelineResponse { entries, next_page_token, position }).await
 }
 
 fn entries(edge: &Edge, rows: &[Row]) -> Result<Vec<TimelineEntry>, Error> {
@@ -94,8 +100,9 @@ fn entries(edge: &Edge, rows: &[Row]) -> Result<Vec<TimelineEntry>, Error> {
 
 pub(crate) async fn brief(
     edge: &Edge,
-    request: GetCallerBriefRequest,
+    request: Request<GetCallerBriefRequest>,
 ) -> Result<GetCallerBriefResponse, Error> {
+    let (caller, request) = taken(request)?;
     let GetCallerBriefRequest { customer_id, read } = request;
     let id: CustomerId = id("customer_id", &customer_id)?;
     let (people, _) = edge.read(customers::NAME, read.as_ref()).await?;
@@ -111,10 +118,12 @@ pub(crate) async fn brief(
     let pending = pending.iter().map(|(_, value)| decode::<Promise>(value));
     let pending_promises = pending.collect::<Result<Vec<Promise>, Error>>()?;
     let customer = Some(customer);
-    edge.open(GetCallerBriefResponse { customer, open_cases, latest, position, pending_promises }).await
+    edge.open(&caller, GetCallerBriefResponse { customer, open_cases, latest, position, pending_promises })
+        .await
 }
 
-pub(crate) async fn case(edge: &Edge, request: GetCaseRequest) -> Result<GetCaseResponse, Error> {
+pub(crate) async fn case(edge: &Edge, request: Request<GetCaseRequest>) -> Result<GetCaseResponse, Error> {
+    let (caller, request) = taken(request)?;
     let GetCaseRequest { case_id, as_of, read } = request;
     let case: CaseId = id("case_id", &case_id)?;
     if let Some(AsOf::AsOfPosition(token)) = &as_of {
@@ -128,13 +137,14 @@ pub(crate) async fn case(edge: &Edge, request: GetCaseRequest) -> Result<GetCase
         None => get::<Case>(rows.as_ref(), &cases::case_key(case))?,
     };
     let found = found.ok_or(Error::NotFound { what: "case", id: case_id })?;
-    edge.open(GetCaseResponse { case: Some(found), position }).await
+    edge.open(&caller, GetCaseResponse { case: Some(found), position }).await
 }
 
 pub(crate) async fn open_cases(
     edge: &Edge,
-    request: ListOpenCasesRequest,
+    request: Request<ListOpenCasesRequest>,
 ) -> Result<ListOpenCasesResponse, Error> {
+    let (caller, request) = taken(request)?;
     let ListOpenCasesRequest { kind, channel, page, read } = request;
     let mut fields = Fields::default();
     let kind = fields.known_if_given::<CaseKind>("kind", kind);
@@ -164,7 +174,7 @@ pub(crate) async fn open_cases(
     let next_page_token = next_page(&mut listed, page.size);
     let cases = listed.iter().filter_map(|(key, _)| case_at(rows.as_ref(), key).transpose());
     let cases = cases.collect::<Result<Vec<Case>, Error>>()?;
-    edge.open(ListOpenCasesResponse { cases, next_page_token, position }).await
+    edge.open(&caller, ListOpenCasesResponse { cases, next_page_token, position }).await
 }
 
 /// The case that an entry of a list names: its id ends the key. One that just left the list is passed over.

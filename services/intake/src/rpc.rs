@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use futures::Stream;
-use seva_api::caller::actor;
+use seva_api::access::caller;
 use seva_api::edge::Edge;
 use seva_api::intake::{self, Addition, CaseChange, Logging, Registration};
 use seva_api::pb::intake::v1::intake_service_server::IntakeService;
@@ -80,7 +80,7 @@ impl IntakeService for Intake {
         &self,
         request: Request<Streaming<ImportInteractionsRequest>>,
     ) -> Answered<Self::ImportInteractionsStream> {
-        let caller = actor(request.metadata())?;
+        let caller = caller(request.extensions())?.actor();
         let answers = import::run(self.edge.clone(), caller, request.into_inner()).await?;
         Ok(Response::new(Box::pin(answers)))
     }
@@ -153,24 +153,24 @@ impl IntakeService for Intake {
     }
 
     async fn get_timeline(&self, request: Request<GetTimelineRequest>) -> Answered<GetTimelineResponse> {
-        Ok(Response::new(reads::timeline(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::timeline(&self.edge, request).await?))
     }
 
     async fn get_caller_brief(
         &self,
         request: Request<GetCallerBriefRequest>,
     ) -> Answered<GetCallerBriefResponse> {
-        Ok(Response::new(reads::brief(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::brief(&self.edge, request).await?))
     }
 
     async fn get_case(&self, request: Request<GetCaseRequest>) -> Answered<GetCaseResponse> {
-        Ok(Response::new(reads::case(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::case(&self.edge, request).await?))
     }
 
     async fn list_open_cases(
         &self,
         request: Request<ListOpenCasesRequest>,
     ) -> Answered<ListOpenCasesResponse> {
-        Ok(Response::new(reads::open_cases(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::open_cases(&self.edge, request).await?))
     }
 }

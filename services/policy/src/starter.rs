@@ -31,6 +31,7 @@ pub async fn publish_starter(edge: &Edge) -> Result<(), Error> {
             request: edge.identities().request(&caller, &request.request_id),
             body: &body,
             import: None,
+            within: None,
         };
         match edge.write(asked, &draft).await {
             // Another build's starter was published, or a policy of the company's own.

@@ -79,7 +79,8 @@ impl Payer {
         let outcome = Outcome { charge: charge_of(&payment.reference), command };
         let refund = payment.refund;
         for _ in 0..WRITES_MAX {
-            let asked = Asked { caller: &self.by, request, body: name.as_bytes(), import: None };
+            let asked =
+                Asked { caller: &self.by, request, body: name.as_bytes(), import: None, within: None };
             match self.edge.write(asked, &outcome).await {
                 Ok(_) => return,
                 // Another attempt, or another process, was told the same before.

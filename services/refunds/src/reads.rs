@@ -1,5 +1,6 @@
 //! Refunds' questions, answered from its read model.
 
+use seva_api::access::taken;
 use seva_api::edge::{Edge, Page, decode, get, next_page, unreadable};
 use seva_api::intake::id;
 use seva_api::parse::{Fields, seconds_since};
@@ -14,6 +15,7 @@ use seva_api::refunds::charge_of;
 use seva_api::status::Error;
 use seva_domain::values::{ChargeId, CustomerId, RefundId};
 use seva_eventlog::store::Store;
+use tonic::Request;
 
 use crate::read_models::charges::{
     NAME, TOTALS, charge_key, of_customer_prefix, of_order_prefix, phase_prefix, refund_key,
@@ -22,7 +24,11 @@ use crate::read_models::charges::{
 /// How many currencies are totalled, at most: ISO 4217 has fewer.
 const CURRENCIES_MAX: usize = 1_000;
 
-pub(crate) async fn charge(edge: &Edge, request: GetChargeRequest) -> Result<GetChargeResponse, Error> {
+pub(crate) async fn charge(
+    edge: &Edge,
+    request: Request<GetChargeRequest>,
+) -> Result<GetChargeResponse, Error> {
+    let (caller, request) = taken(request)?;
     let GetChargeRequest { which, read } = request;
     let (charge, asked): (ChargeId, String) = match which {
         Some(ChargeBy::ChargeId(charge_id)) => (id("charge_id", &charge_id)?, charge_id),
@@ -36,16 +42,20 @@ pub(crate) async fn charge(edge: &Edge, request: GetChargeRequest) -> Result<Get
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;
     let found = get::<Charge>(rows.as_ref(), &charge_key(charge))?;
     let found = found.ok_or(Error::NotFound { what: "charge", id: asked })?;
-    edge.open(GetChargeResponse { charge: Some(found), position }).await
+    edge.open(&caller, GetChargeResponse { charge: Some(found), position }).await
 }
 
-pub(crate) async fn refund(edge: &Edge, request: GetRefundRequest) -> Result<GetRefundResponse, Error> {
+pub(crate) async fn refund(
+    edge: &Edge,
+    request: Request<GetRefundRequest>,
+) -> Result<GetRefundResponse, Error> {
+    let (caller, request) = taken(request)?;
     let GetRefundRequest { refund_id, read } = request;
     let refund: RefundId = id("refund_id", &refund_id)?;
     let (rows, position) = edge.read(NAME, read.as_ref()).await?;
     let found = find(rows.as_ref(), refund)?;
     let found = found.ok_or(Error::NotFound { what: "refund", id: refund_id })?;
-    edge.open(GetRefundResponse { refund: Some(found), position }).await
+    edge.open(&caller, GetRefundResponse { refund: Some(found), position }).await
 }
 
 /// A refund, in the row of its charge.
@@ -56,7 +66,11 @@ fn find(rows: &dyn Store, refund: RefundId) -> Result<Option<Refund>, Error> {
     Ok(charge.and_then(|charge| charge.refunds.into_iter().find(|refund| refund.refund_id == id)))
 }
 
-pub(crate) async fn refunds(edge: &Edge, request: ListRefundsRequest) -> Result<ListRefundsResponse, Error> {
+pub(crate) async fn refunds(
+    edge: &Edge,
+    request: Request<ListRefundsRequest>,
+) -> Result<ListRefundsResponse, Error> {
+    let (caller, request) = taken(request)?;
     let ListRefundsRequest { which, page, read } = request;
     let prefix = match which {
         Some(RefundsBy::Phase(phase)) => {
@@ -92,7 +106,7 @@ pub(crate) async fn refunds(edge: &Edge, request: ListRefundsRequest) -> Result<
     };
     // One that just left the list is passed over.
     let refunds = listed.iter().filter_map(aged).collect::<Result<Vec<_>, Error>>()?;
-    edge.open(ListRefundsResponse { refunds, next_page_token, position }).await
+    edge.open(&caller, ListRefundsResponse { refunds, next_page_token, position }).await
 }
 
 pub(crate) async fn totals(

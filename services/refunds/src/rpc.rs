@@ -94,15 +94,15 @@ impl RefundsService for Refunds {
     }
 
     async fn get_charge(&self, request: Request<GetChargeRequest>) -> Answered<GetChargeResponse> {
-        Ok(Response::new(reads::charge(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::charge(&self.edge, request).await?))
     }
 
     async fn get_refund(&self, request: Request<GetRefundRequest>) -> Answered<GetRefundResponse> {
-        Ok(Response::new(reads::refund(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::refund(&self.edge, request).await?))
     }
 
     async fn list_refunds(&self, request: Request<ListRefundsRequest>) -> Answered<ListRefundsResponse> {
-        Ok(Response::new(reads::refunds(&self.edge, request.into_inner()).await?))
+        Ok(Response::new(reads::refunds(&self.edge, request).await?))
     }
 
     async fn get_refund_totals(

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use seva_api::access::Purpose;
 
 /// Customer service on an event log.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub(crate) enum Verb {
     Status(StatusArgs),
     /// Show all that happened with one customer.
     Timeline(TimelineArgs),
+    /// Make a token with a development key.
+    Token(crate::token::TokenArgs),
     /// Check that the log is whole, and run its facts again.
     Verify(VerifyArgs),
 }
@@ -72,6 +75,9 @@ pub(crate) struct ServeArgs {
     /// The master key, as 64 hexadecimal digits; without it, SEVA_MASTER_KEY holds the key itself. `history` needs none.
     #[arg(long, value_name = "FILE")]
     pub(crate) master_key_file: Option<PathBuf>,
+    /// Whose tokens are believed, and what their claims mean here; `seva token` makes one for development.
+    #[arg(long, value_name = "FILE", env = "SEVA_IDENTITY")]
+    pub(crate) identity: Option<PathBuf>,
     /// What the log's server must promise before a write counts.
     #[arg(long, value_enum, default_value_t = Durability::Always)]
     pub(crate) durability: Durability,
@@ -118,9 +124,20 @@ pub(crate) struct Target {
     /// The data folder of a running Seva [default: the last demo's].
     #[arg(long, value_name = "DIR")]
     pub(crate) at: Option<PathBuf>,
-    /// Who asks: 1 to 64 of a-z, 0-9, `-`, `_`, `.`, `:`.
-    #[arg(long, value_name = "ID", default_value = "operator")]
-    pub(crate) actor: String,
+    /// The file of the token that says who asks.
+    #[arg(long, value_name = "FILE", env = "SEVA_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Who asks, of those for whom the demo keeps tokens [default: one who may].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    /// What personal data is needed for: service, complaint, refund, suggestion, quality or legal.
+    #[arg(long, value_name = "CODE", default_value = "service", value_parser = purpose)]
+    pub(crate) purpose: Purpose,
+}
+
+fn purpose(code: &str) -> Result<Purpose, String> {
+    let known = Purpose::ALL.into_iter().find(|purpose| purpose.code() == code);
+    known.ok_or_else(|| format!("is no purpose: take {}", Purpose::ALL.map(Purpose::code).join(", ")))
 }
 
 /// Options of `seva call`.
@@ -226,7 +243,10 @@ mod tests {
     fn a_call_without_json_sends_an_empty_object() {
         let cli = Cli::try_parse_from(["seva", "call", "intake/GetStatus"]).unwrap();
         let Verb::Call(call) = cli.verb else { panic!("not a call") };
-        assert_eq!((call.request.as_str(), call.target.actor.as_str()), ("{}", "operator"));
+        assert_eq!(
+            (call.request.as_str(), call.target.actor, call.target.purpose),
+            ("{}", None, Purpose::Service)
+        );
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::args::CallArgs;
-use crate::connect::{self, Home};
+use crate::connect::{self, Bearer, Home};
 use crate::{failure, json, output, reflect};
 
 /// The most bytes that are read from standard input.
@@ -26,14 +26,14 @@ const REPLAYED: &str = "seva-replayed";
 /// Calls a method and prints the answer.
 pub(crate) async fn run(args: CallArgs) -> anyhow::Result<ExitCode> {
     let (service, method) = split(&args.method)?;
-    connect::check_actor(&args.target.actor)?;
+    let bearer = Bearer::find(&args.target, connect::MANAGER)?;
     let url = address(&args, service)?;
     let channel = connect::channel(&url)?;
-    let method = reflect::method(channel.clone(), service, method).await.context(url)?;
+    let method = reflect::method(channel.clone(), &bearer, service, method).await.context(url)?;
     if method.is_client_streaming() || method.is_server_streaming() {
         return Err(failure::usage(format!("`{}` is a stream: `seva import` sends those", method.name())));
     }
-    let mut request = connect::request(message(&method, &args.request)?, &args.target.actor);
+    let mut request = bearer.request(message(&method, &args.request)?);
     add_metadata(request.metadata_mut(), &args.metadata)?;
     let answer = send(channel, &method, request).await?;
     if answer.metadata().contains_key(REPLAYED) {
@@ -60,7 +60,7 @@ fn address(args: &CallArgs, service: &str) -> anyhow::Result<String> {
     if let Some(url) = &args.endpoint {
         return Ok(url.clone());
     }
-    let endpoints = Home::find(&args.target)?.endpoints;
+    let endpoints = Home::find(&args.target, connect::MANAGER)?.endpoints;
     match reflect::home_of(&endpoints.services, service) {
         Some(url) => Ok(url.to_owned()),
         None => {
@@ -173,6 +173,11 @@ mod tests {
         service.methods().find(|method| method.name() == "LogInteraction").unwrap()
     }
 
+    /// A token that nobody looks at.
+    fn nobody() -> Bearer {
+        Bearer::new("none", seva_api::access::Purpose::Service).unwrap()
+    }
+
     /// A server that nobody here wrote: health and reflection, on a free port.
     async fn server() -> Channel {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -191,8 +196,8 @@ mod tests {
     #[tokio::test]
     async fn a_method_that_was_unknown_when_this_was_built_is_called() {
         let channel = server().await;
-        let method = reflect::method(channel.clone(), "health", "check").await.unwrap();
-        let request = connect::request(message(&method, r#"{"service": ""}"#).unwrap(), "agent-12");
+        let method = reflect::method(channel.clone(), &nobody(), "health", "check").await.unwrap();
+        let request = Request::new(message(&method, r#"{"service": ""}"#).unwrap());
         let answer = send(channel, &method, request).await.unwrap();
         assert_eq!(json::dynamic(answer.get_ref()).unwrap(), serde_json::json!({"status": "SERVING"}));
     }
@@ -200,15 +205,16 @@ mod tests {
     #[tokio::test]
     async fn what_a_server_refuses_and_what_it_does_not_have_end_in_their_exit_codes() {
         let channel = server().await;
-        let method = reflect::method(channel.clone(), "grpc.health.v1.Health", "Check").await.unwrap();
-        let request = connect::request(message(&method, r#"{"service": "refunds"}"#).unwrap(), "agent-12");
+        let method =
+            reflect::method(channel.clone(), &nobody(), "grpc.health.v1.Health", "Check").await.unwrap();
+        let request = Request::new(message(&method, r#"{"service": "refunds"}"#).unwrap());
         assert_eq!(exit_of(&send(channel.clone(), &method, request).await.unwrap_err()), Exit::NotFound);
-        let error = reflect::method(channel.clone(), "health", "Chek").await.unwrap_err();
+        let error = reflect::method(channel.clone(), &nobody(), "health", "Chek").await.unwrap_err();
         assert_eq!(exit_of(&error), Exit::Usage);
         assert!(failure::explain(&error).contains("Health/Check"), "{error}");
-        let nobody = connect::channel("http://127.0.0.1:1").unwrap();
+        let nowhere = connect::channel("http://127.0.0.1:1").unwrap();
         assert_eq!(
-            exit_of(&reflect::method(nobody, "health", "Check").await.unwrap_err()),
+            exit_of(&reflect::method(nowhere, &nobody(), "health", "Check").await.unwrap_err()),
             Exit::Unavailable
         );
     }

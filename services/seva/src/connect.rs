@@ -1,9 +1,10 @@
 //! From a data folder to clients: where services listen, who asks, and how long an answer may take.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use seva_api::access::{AUTHORIZATION, PURPOSE_KEY, Purpose};
 use seva_api::pb::escalation::v1::escalation_service_client::EscalationServiceClient;
 use seva_api::pb::feedback::v1::feedback_service_client::FeedbackServiceClient;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
@@ -11,10 +12,11 @@ use seva_api::pb::operations::v1::operations_service_client::OperationsServiceCl
 use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_host::endpoints::{self, Endpoints};
 use tonic::Request;
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::args::Target;
+use crate::demo::IDENTITY;
 use crate::failure;
 
 /// How long connecting may take.
@@ -29,30 +31,109 @@ pub(crate) const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How many rows of a list are asked for at once.
 pub(crate) const PAGE_ROWS: u32 = 200;
 
-/// The metadata that names the caller.
-const ACTOR: &str = "seva-actor";
+/// The folder of tokens in a folder of identities: one `NAME.token` each.
+pub(crate) const TOKENS: &str = "tokens";
+
+/// For whom the demo keeps tokens that verbs use by themselves.
+pub(crate) const IMPORTER: &str = "importer";
+pub(crate) const MANAGER: &str = "manager";
+pub(crate) const OPERATOR: &str = "operator";
+
+/// Who calls, and what for: goes along with every request.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer {
+    authorization: AsciiMetadataValue,
+    purpose: AsciiMetadataValue,
+}
+
+impl Bearer {
+    /// Whoever a token names.
+    pub(crate) fn new(token: &str, purpose: Purpose) -> anyhow::Result<Bearer> {
+        let mut authorization = AsciiMetadataValue::try_from(format!("Bearer {}", token.trim()))
+            .map_err(|_| failure::usage("the token is no text that can be sent"))?;
+        authorization.set_sensitive(true);
+        Ok(Bearer { authorization, purpose: AsciiMetadataValue::from_static(purpose.code()) })
+    }
+
+    /// The token that the demo keeps for whoever is named, else that of the file given, else the one kept for `usual`.
+    pub(crate) fn find(target: &Target, usual: &str) -> anyhow::Result<Bearer> {
+        let file = match (&target.actor, &target.token_file) {
+            (None, Some(file)) => file.clone(),
+            (actor, _) => kept(&folder(target)?, actor.as_deref().unwrap_or(usual))?,
+        };
+        Bearer::read(&file, target.purpose)
+    }
+
+    fn read(file: &Path, purpose: Purpose) -> anyhow::Result<Bearer> {
+        let how =
+            "name the file of a token with --token-file FILE or SEVA_TOKEN_FILE; `seva token` makes one";
+        let token = std::fs::read_to_string(file)
+            .map_err(|error| failure::usage(format!("{} cannot be read ({error}): {how}", file.display())))?;
+        Bearer::new(&token, purpose)
+    }
+
+    /// A request from this caller, with a deadline.
+    pub(crate) fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(ANSWER_TIMEOUT);
+        self.stamp(request.metadata_mut());
+        request
+    }
+
+    /// Says in a request's metadata who calls, and what for.
+    pub(crate) fn stamp(&self, metadata: &mut MetadataMap) {
+        metadata.insert(AUTHORIZATION, self.authorization.clone());
+        metadata.insert(PURPOSE_KEY, self.purpose.clone());
+    }
+}
+
+/// Where the Seva is that a verb looks at.
+pub(crate) fn endpoints(target: &Target) -> anyhow::Result<Endpoints> {
+    Ok(Endpoints::read(&folder(target)?)?)
+}
+
+/// The folder that a verb looks at.
+fn folder(target: &Target) -> anyhow::Result<PathBuf> {
+    Ok(match &target.at {
+        Some(dir) => dir.clone(),
+        None => endpoints::last()?,
+    })
+}
+
+/// The file of a token that the demo keeps.
+fn kept(dir: &Path, name: &str) -> anyhow::Result<PathBuf> {
+    match seva_domain::values::Actor::parse(name) {
+        Some(_) => Ok(dir.join(IDENTITY).join(TOKENS).join(format!("{name}.token"))),
+        None => {
+            Err(failure::usage(format!("`{name}` is no actor: use 1 to 64 of a-z, 0-9, `-`, `_`, `.`, `:`")))
+        }
+    }
+}
 
 /// A running Seva, seen by one caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) endpoints: Endpoints,
-    actor: String,
+    dir: PathBuf,
+    bearer: Bearer,
 }
 
 impl Home {
-    /// The Seva that runs on the folder named, else the last demo's.
-    pub(crate) fn find(target: &Target) -> anyhow::Result<Home> {
-        let dir: PathBuf = match &target.at {
-            Some(dir) => dir.clone(),
-            None => endpoints::last()?,
-        };
-        Home::new(Endpoints::read(&dir)?, &target.actor)
+    /// The Seva that runs on the folder named, else the last demo's; seen by whoever the command line names, else by `usual`.
+    pub(crate) fn find(target: &Target, usual: &str) -> anyhow::Result<Home> {
+        let dir = folder(target)?;
+        Ok(Home { endpoints: Endpoints::read(&dir)?, bearer: Bearer::find(target, usual)?, dir })
     }
 
-    /// A Seva whose endpoints are known.
-    pub(crate) fn new(endpoints: Endpoints, actor: &str) -> anyhow::Result<Home> {
-        check_actor(actor)?;
-        Ok(Home { endpoints, actor: actor.to_owned() })
+    /// A Seva whose endpoints are known, with tokens in its folder.
+    pub(crate) fn new(endpoints: Endpoints, dir: &Path, actor: &str) -> anyhow::Result<Home> {
+        let bearer = Bearer::read(&kept(dir, actor)?, Purpose::Service)?;
+        Ok(Home { endpoints, bearer, dir: dir.to_owned() })
+    }
+
+    /// A request of somebody whose token is kept.
+    pub(crate) fn request_by<T>(&self, actor: &str, message: T) -> anyhow::Result<Request<T>> {
+        Ok(Bearer::read(&kept(&self.dir, actor)?, Purpose::Service)?.request(message))
     }
 
     /// Looks at these services only, each of which has to be there; at all if none is named.
@@ -93,7 +174,7 @@ impl Home {
 
     /// A request from this caller, with a deadline.
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
-        request(message, &self.actor)
+        self.bearer.request(message)
     }
 
     fn channel(&self, service: &str) -> anyhow::Result<Channel> {
@@ -107,40 +188,23 @@ pub(crate) fn channel(url: &str) -> anyhow::Result<Channel> {
     Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).connect_lazy())
 }
 
-/// A request from a caller whose id was checked, with a deadline.
-pub(crate) fn request<T>(message: T, actor: &str) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(ANSWER_TIMEOUT);
-    if let Ok(value) = MetadataValue::try_from(actor) {
-        request.metadata_mut().insert(ACTOR, value);
-    }
-    request
-}
-
-/// Refuses a caller's id that services would refuse.
-pub(crate) fn check_actor(actor: &str) -> anyhow::Result<()> {
-    match seva_domain::values::Actor::parse(actor) {
-        Some(_) => Ok(()),
-        None => {
-            Err(failure::usage(format!("`{actor}` is no actor: use 1 to 64 of a-z, 0-9, `-`, `_`, `.`, `:`")))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_request_names_its_caller_and_has_a_deadline() {
-        let request = request((), "agent-12");
-        assert_eq!(request.metadata().get(ACTOR).unwrap(), "agent-12");
+    fn a_request_carries_its_callers_token_a_purpose_and_a_deadline() {
+        let request = Bearer::new("abc.def.ghi\n", Purpose::Refund).unwrap().request(());
+        assert_eq!(request.metadata().get(AUTHORIZATION).unwrap(), "Bearer abc.def.ghi");
+        assert_eq!(request.metadata().get(PURPOSE_KEY).unwrap(), "refund");
         assert!(request.metadata().contains_key("grpc-timeout"));
+        assert!(!format!("{request:?}").contains("abc"), "a token is never printed");
     }
 
     #[test]
-    fn a_caller_whose_id_services_refuse_is_refused_here() {
-        assert!(check_actor("agent-12").is_ok());
-        assert_eq!(failure::exit_of(&check_actor("Agent 12").unwrap_err()), failure::Exit::Usage);
+    fn nobody_is_named_by_a_path() {
+        let dir = Path::new("/data");
+        assert_eq!(kept(dir, "agent-12").unwrap(), Path::new("/data/identity/tokens/agent-12.token"));
+        assert_eq!(failure::exit_of(&kept(dir, "../agent").unwrap_err()), failure::Exit::Usage);
     }
 }

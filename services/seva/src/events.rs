@@ -13,7 +13,7 @@ use seva_history::stream::STREAM;
 use seva_host::shutdown::Shutdown;
 
 use crate::args::Target;
-use crate::connect::Home;
+use crate::connect;
 use crate::{failure, output};
 
 /// Options of `seva events`.
@@ -100,8 +100,7 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn open(args: &TailArgs) -> anyhow::Result<Ordered> {
-    let home = Home::find(&args.target)?;
-    let url = &home.endpoints.nats;
+    let url = &connect::endpoints(&args.target)?.nats;
     let client = async_nats::connect(url).await.with_context(|| format!("no connection to {url}"))?;
     let stream = async_nats::jetstream::new(client).get_stream_no_info(STREAM).await?;
     let config = OrderedConfig {

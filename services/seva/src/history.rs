@@ -1,7 +1,10 @@
 //! History as a part of the house: the relay over a connection of its own, and a port where operators ask how far it is.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use futures::future::{BoxFuture, FutureExt as _};
+use seva_api::access::{Audit, Door, Verifier};
 use seva_api::pb::operations::v1::operations_service_server::OperationsServiceServer;
 use seva_api::reflection;
 use seva_eventlog::follow::Own;
@@ -25,6 +28,7 @@ pub(crate) const NAME: &str = "history";
 /// The relay to be started, after the services and on the next address.
 pub(crate) struct Part<'a> {
     pub(crate) options: &'a Options,
+    pub(crate) verifier: &'a Arc<Verifier>,
     /// The commits made in this process.
     pub(crate) own: &'a Own,
     pub(crate) counters: &'a Counters,
@@ -37,14 +41,21 @@ pub(crate) struct Started {
     pub(crate) url: String,
     /// Ends with the relay.
     pub(crate) relay: BoxFuture<'static, anyhow::Result<()>>,
+    /// Ends when its last audit record is written.
+    pub(crate) audit: JoinHandle<()>,
     pub(crate) server: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
 impl Part<'_> {
     pub(crate) async fn start(self, shutdown: CancellationToken) -> anyhow::Result<Started> {
-        let Part { options, own, counters, gauges, stop } = self;
+        let Part { options, verifier, own, counters, gauges, stop } = self;
         let client = options.connect(NAME).await?;
         let log = Log::JetStream(JetStreamLog::open(client.clone(), options.replicas).await?);
+        let context = async_nats::jetstream::new(client.clone());
+        let clock = Arc::clone(&options.clock);
+        let (audit, writing) =
+            Audit::open(context, options.replicas, NAME, Arc::clone(&clock), stop.clone()).await?;
+        let door = Door::new(Arc::clone(verifier), audit, clock);
         let published = Published::open(client, options.replicas).await?;
         let (relay, task) = Relay::start(log, published, own.clone(), stop.clone());
         let operations = Operations::new(relay.clone(), options.durability.name(), BUILD);
@@ -59,9 +70,9 @@ impl Part<'_> {
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(house::serve(listener, routes, counters.clone(), shutdown));
+        let server = tokio::spawn(house::serve(listener, routes, door, counters.clone(), shutdown));
         tracing::info!(service = NAME, url, "listening");
         let relay = async move { task.await?.context("publishing cannot go on") }.boxed();
-        Ok(Started { url, relay, server })
+        Ok(Started { url, relay, audit: tokio::spawn(writing), server })
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
+use seva_api::access::{Audit, Door, Identity, Verifier};
 use seva_api::edge::Edge;
 use seva_api::operations::Operations;
 use seva_api::pb::escalation::v1::escalation_service_server::EscalationServiceServer;
@@ -93,6 +94,8 @@ pub struct Options {
     /// What the keys of persons are wrapped with; history does without.
     pub master: Option<MasterKey>,
     pub durability: Durability,
+    /// Whose tokens are believed.
+    pub identity: Identity,
     pub clock: Clock,
     /// Whether a clock that is off the log's stops the writers.
     pub checks_clock: bool,
@@ -176,15 +179,20 @@ async fn engine_over(engine: JoinHandle<Result<(), EngineError>>) -> anyhow::Res
     engine.await?.context("a service cannot go on")
 }
 
+async fn audit_over(audit: JoinHandle<()>) -> anyhow::Result<()> {
+    audit.await.context("audit records cannot be written")
+}
+
 /// Starts services. They drain when `shutdown` is cancelled.
 pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Result<Running> {
     if !options.listen.ip().is_loopback() {
         bail!(
-            "{} is not a loopback address: callers are not verified yet, so only this machine may call",
+            "{} is not a loopback address: what is said is not encrypted, so only this machine may call",
             options.listen
         );
     }
     check_durability(options).await?;
+    let verifier = Arc::new(Verifier::open(&options.identity, (options.clock)()).await?);
     let stop_engines = CancellationToken::new();
     let counters = Counters::default();
     let mut page = seva_host::metrics::Metrics::default();
@@ -202,23 +210,38 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
     };
     for (n, service) in (0_u16..).zip(&options.services) {
         let listen = options.listen(n);
-        let part =
-            Part { service: *service, listen, options, counters: &counters, stop: &stop_engines, own: &own };
+        let part = Part {
+            service: *service,
+            listen,
+            options,
+            verifier: &verifier,
+            counters: &counters,
+            stop: &stop_engines,
+            own: &own,
+        };
         let started = part.start(shutdown.clone(), &gauges).await;
-        let Started { url, engine, payer, server } =
+        let Started { url, engine, audit, payer, server } =
             started.with_context(|| format!("{} did not start", service.name()))?;
         running.services.insert(*service, url);
         running.engines.push(engine_over(engine).boxed());
+        running.engines.push(audit_over(audit).boxed());
         running.payers.extend(payer);
         running.servers.push(server);
     }
     if options.history {
-        let part =
-            history::Part { options, own: &own, counters: &counters, gauges: &gauges, stop: &stop_engines };
+        let part = history::Part {
+            options,
+            verifier: &verifier,
+            own: &own,
+            counters: &counters,
+            gauges: &gauges,
+            stop: &stop_engines,
+        };
         let started = part.start(shutdown).await.context("history did not start")?;
-        let history::Started { url, relay, server } = started;
+        let history::Started { url, relay, audit, server } = started;
         running.history = Some(url);
         running.engines.push(relay);
+        running.engines.push(audit_over(audit).boxed());
         running.servers.push(server);
     }
     let page = page.bind(options.metrics_port).await?;
@@ -251,6 +274,7 @@ struct Part<'a> {
     service: Service,
     listen: SocketAddr,
     options: &'a Options,
+    verifier: &'a Arc<Verifier>,
     counters: &'a Counters,
     stop: &'a CancellationToken,
     /// The commits made in this process.
@@ -261,18 +285,23 @@ struct Part<'a> {
 struct Started {
     url: String,
     engine: JoinHandle<Result<(), EngineError>>,
+    audit: JoinHandle<()>,
     payer: Option<JoinHandle<()>>,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
-        let Part { service, listen, options, counters, stop, own } = self;
+        let Part { service, listen, options, verifier, counters, stop, own } = self;
         let client = options.connect(service.name()).await?;
         let log = JetStreamLog::open(client.clone(), options.replicas).await?;
         let master = options.master.clone().context("a service needs the master key")?;
         let context = async_nats::jetstream::new(client);
-        let vault = Vault::connect(context, options.replicas, master).await?;
+        let vault = Vault::connect(context.clone(), options.replicas, master).await?;
+        let clock = Arc::clone(&options.clock);
+        let opened = Audit::open(context, options.replicas, service.name(), clock, stop.clone()).await;
+        let (audit, writing) = opened?;
+        let door = Door::new(Arc::clone(verifier), audit.clone(), Arc::clone(&options.clock));
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
         let config = Config {
@@ -287,7 +316,7 @@ impl Part<'_> {
             own: own.clone(),
         };
         let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
-        let edge = Edge::new(engine.clone(), vault, Arc::clone(&options.clock));
+        let edge = Edge::new(engine.clone(), vault, audit, Arc::clone(&options.clock));
         let payer = provider
             .map(|provider| tokio::spawn(Payer::new(edge.clone(), provider).run(payments, shutdown.clone())));
         if service == Service::Policy {
@@ -312,9 +341,9 @@ impl Part<'_> {
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(serve(listener, routes, counters.clone(), shutdown));
+        let server = tokio::spawn(serve(listener, routes, door, counters.clone(), shutdown));
         tracing::info!(service = service.name(), url, "listening");
-        Ok(Started { url, engine: task, payer, server })
+        Ok(Started { url, engine: task, audit: tokio::spawn(writing), payer, server })
     }
 }
 
@@ -344,6 +373,7 @@ fn routes(service: Service, edge: Edge) -> Routes {
 pub(crate) fn serve(
     listener: TcpListener,
     routes: Routes,
+    door: Door,
     counters: Counters,
     shutdown: CancellationToken,
 ) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
@@ -358,6 +388,7 @@ pub(crate) fn serve(
         .max_connection_age(CONNECTION_AGE_MAX)
         .layer(MapResponseLayer::new(status::complete_response))
         .layer(guards)
+        .layer(door)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
         .boxed()

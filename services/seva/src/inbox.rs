@@ -6,13 +6,13 @@ use seva_api::pb::common::v1::PageRequest;
 use seva_api::pb::feedback::v1::{ListInboxRequest, Suggestion};
 
 use crate::args::InboxArgs;
-use crate::connect::{Home, PAGE_ROWS};
+use crate::connect::{Home, MANAGER, PAGE_ROWS};
 use crate::output::Table;
 use crate::{json, output, show};
 
 /// Prints a department's inbox, all pages of it.
 pub(crate) async fn run(args: InboxArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::find(&args.target)?;
+    let home = Home::find(&args.target, MANAGER)?;
     let (suggestions, position) = read(&home, &args.department).await?;
     if args.json {
         let suggestions = json::list("seva.feedback.v1.Suggestion", &suggestions)?;

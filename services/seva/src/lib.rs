@@ -1,6 +1,6 @@
 //! The program: runs the services, and the verbs of whoever operates them.
 //!
-//! `house` puts services together, for whoever starts them in a process of their own.
+//! `house` puts services together, for whoever starts them in a process of their own; `token` signs tokens that such a house believes.
 
 mod args;
 mod call;
@@ -23,6 +23,7 @@ mod serve;
 mod show;
 mod status;
 mod timeline;
+pub mod token;
 mod verify;
 
 use std::process::ExitCode;
@@ -84,6 +85,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Serve(args) => serve::run(args).await,
         Verb::Status(args) => status::run(args).await,
         Verb::Timeline(args) => timeline::run(args).await,
+        Verb::Token(args) => token::run(args),
         Verb::Verify(args) => verify::run(args).await,
     }
 }

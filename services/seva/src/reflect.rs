@@ -11,7 +11,8 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::{connect, failure};
+use crate::connect::Bearer;
+use crate::failure;
 
 /// The most files that one service's description may take.
 const FILES_MAX: usize = 256;
@@ -19,10 +20,11 @@ const FILES_MAX: usize = 256;
 /// Finds a method on a server by the names a person would use for it.
 pub(crate) async fn method(
     channel: Channel,
+    bearer: &Bearer,
     service: &str,
     method: &str,
 ) -> anyhow::Result<MethodDescriptor> {
-    let mut reflection = Reflection { client: ServerReflectionClient::new(channel) };
+    let mut reflection = Reflection { client: ServerReflectionClient::new(channel), bearer };
     let listed = reflection.services().await?;
     let mut methods = Vec::new();
     for name in candidates(&listed, service) {
@@ -77,11 +79,12 @@ fn short(service: &str) -> String {
     last.strip_suffix("service").map_or_else(|| last.clone(), str::to_owned)
 }
 
-struct Reflection {
+struct Reflection<'a> {
     client: ServerReflectionClient<Channel>,
+    bearer: &'a Bearer,
 }
 
-impl Reflection {
+impl Reflection<'_> {
     /// The full names of all services, in the server's order.
     async fn services(&mut self) -> anyhow::Result<Vec<String>> {
         match self.ask(MessageRequest::ListServices(String::new())).await? {
@@ -138,7 +141,7 @@ impl Reflection {
     /// One question, one answer, on a stream of its own: a server ends the stream at the first that it cannot answer.
     async fn ask(&mut self, question: MessageRequest) -> anyhow::Result<MessageResponse> {
         let request = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
-        let stream = connect::request(tokio_stream::once(request), "operator");
+        let stream = self.bearer.request(tokio_stream::once(request));
         let mut answers = self.client.server_reflection_info(stream).await?.into_inner();
         let answer = answers.message().await?.and_then(|answer| answer.message_response);
         answer.ok_or_else(|| Status::new(Code::Internal, "the server gave no answer about itself").into())

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
+use seva_api::access::Identity;
 use seva_domain::service::Service;
 use seva_host::endpoints::Endpoints;
 use seva_host::shutdown::Shutdown;
@@ -13,9 +14,10 @@ use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
-use crate::demo::{DATABASES, MASTER_KEY_FILE};
-use crate::history;
+use crate::demo::{DATABASES, IDENTITY, MASTER_KEY_FILE};
 use crate::house::{self, Durability, Options, system_clock};
+use crate::token::IDENTITY_FILE;
+use crate::{failure, history};
 
 /// The variable that holds the master key where no file does.
 const MASTER_KEY: &str = "SEVA_MASTER_KEY";
@@ -61,7 +63,12 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         Some(file) => Some(MasterKey::from_file(file)?),
         None => Some(MasterKey::from_env(MASTER_KEY)?),
     };
+    let identity = args.identity.as_deref().ok_or_else(|| {
+        let how = "name a file with --identity FILE or SEVA_IDENTITY; `seva token` makes one for development";
+        failure::usage(format!("nobody's tokens would be believed: {how}"))
+    })?;
     let options = Options {
+        identity: Identity::read(identity)?,
         services,
         history,
         nats_url: args.nats.clone(),
@@ -133,6 +140,7 @@ pub(crate) async fn start_all(
         listen: ([127, 0, 0, 1], 0).into(),
         master: Some(MasterKey::from_file(data_dir.join(MASTER_KEY_FILE))?),
         durability: Durability::Always,
+        identity: Identity::read(&data_dir.join(IDENTITY).join(IDENTITY_FILE))?,
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,

@@ -7,7 +7,7 @@ use seva_api::pb::operations::v1::{GetStatusRequest, GetStatusResponse};
 use tonic::Status;
 
 use crate::args::StatusArgs;
-use crate::connect::Home;
+use crate::connect::{Home, OPERATOR};
 use crate::failure::Exit;
 use crate::output::Table;
 use crate::{failure, json, output};
@@ -20,7 +20,7 @@ type Answers = Vec<(String, Result<GetStatusResponse, Status>)>;
 
 /// Prints each service's state, positions, lag, read models and policy version.
 pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
-    let mut home = Home::find(&args.target)?;
+    let mut home = Home::find(&args.target, OPERATOR)?;
     home.narrow(&args.services)?;
     let mut answers = Answers::new();
     for (name, mut client) in home.operations()? {

@@ -6,13 +6,13 @@ use seva_api::pb::common::v1::PageRequest;
 use seva_api::pb::intake::v1::{GetTimelineRequest, IdentifyCustomerRequest, TimelineEntry};
 
 use crate::args::TimelineArgs;
-use crate::connect::{Home, PAGE_ROWS};
+use crate::connect::{Home, MANAGER, PAGE_ROWS};
 use crate::output::Table;
 use crate::{failure, identity, json, output, show};
 
 /// Prints a customer's timeline, all pages of it.
 pub(crate) async fn run(args: TimelineArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::find(&args.target)?;
+    let home = Home::find(&args.target, MANAGER)?;
     let customer_id = customer(&home, &args.customer).await?;
     let (entries, position) = read(&home, &customer_id).await?;
     if args.json {

@@ -10,14 +10,13 @@ use seva_eventlog::log::Log;
 use seva_eventlog::simulate::{self, Report};
 
 use crate::args::VerifyArgs;
-use crate::connect::Home;
+use crate::connect;
 use crate::failure::Exit;
 use crate::output;
 
 /// Reads the whole log, checks that nothing is missing or changed, and runs its facts again in memory.
 pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let home = Home::find(&args.target)?;
-    let url = &home.endpoints.nats;
+    let url = &connect::endpoints(&args.target)?.nats;
     let client = async_nats::connect(url).await.with_context(|| format!("no connection to {url}"))?;
     let log = Log::JetStream(JetStreamLog::open(client, 1).await?);
     let began = Instant::now();

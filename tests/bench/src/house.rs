@@ -22,7 +22,6 @@ use seva_vault::MasterKey;
 use tempfile::TempDir;
 use tokio::process::Child;
 use tonic::Request;
-use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::child;
@@ -205,8 +204,8 @@ pub(crate) fn request<T>(message: T) -> Request<T> {
 
 /// A request from the bench that may take as long as it takes.
 pub(crate) fn unhurried<T>(message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.metadata_mut().insert("seva-actor", MetadataValue::from_static(ACTOR));
+    let mut request = seva_tokens::as_actor(ACTOR, message);
+    seva_tokens::complete(request.metadata_mut());
     request
 }
 
@@ -223,6 +222,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
         master: Some(MasterKey::from_file(&master_key_file)?),
         durability: Durability::Always,
+        identity: seva_tokens::identity(),
         clock: system_clock(),
         checks_clock: true,
         replicas: 1,

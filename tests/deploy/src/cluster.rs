@@ -79,6 +79,7 @@ impl Host {
             listen: ([127, 0, 0, 1], 0).into(),
             history: false,
             master: Some(MasterKey::from_bytes(MASTER)),
+            identity: seva_tokens::identity(),
             durability: Durability::Always,
             clock: system_clock(),
             checks_clock: true,

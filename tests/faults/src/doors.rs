@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use seva_domain::service::Service;
-use tonic::transport::{Channel, Endpoint};
+use seva_tokens::Client;
+use tonic::transport::Endpoint;
 
 /// A process of a service, as its callers see it. Clones are the same door.
 #[derive(Clone, Debug)]
@@ -13,7 +14,7 @@ pub(crate) struct Door {
     pub(crate) name: String,
     pub(crate) service: Service,
     pub(crate) port: u16,
-    pub(crate) channel: Channel,
+    pub(crate) channel: Client,
     life: Arc<AtomicU64>,
     /// The last life in which it answered.
     answered: Arc<AtomicU64>,
@@ -22,7 +23,7 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(name: &str, service: Service, port: u16) -> anyhow::Result<Door> {
         let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).context("an address")?;
-        let channel = endpoint.tcp_nodelay(true).connect_lazy();
+        let channel = seva_tokens::client(endpoint.tcp_nodelay(true).connect_lazy());
         let (life, answered) = Default::default();
         Ok(Door { name: name.to_owned(), service, port, channel, life, answered })
     }

@@ -65,6 +65,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         listen: args.listen,
         master: Some(MasterKey::from_file(&args.master_key_file)?),
         durability: Durability::Always,
+        identity: seva_tokens::identity(),
         clock: pace.clock(),
         // A clock that is faster on purpose would stop the writers.
         checks_clock: pace.rate == 1,

@@ -60,6 +60,7 @@ impl House {
             listen: ([127, 0, 0, 1], 0).into(),
             master: Some(MasterKey::from_bytes(MASTER)),
             durability: Durability::Always,
+            identity: seva_tokens::identity(),
             clock: clock.clock(),
             checks_clock: false,
             replicas: 1,

@@ -17,9 +17,25 @@ pub fn program() -> PathBuf {
     program
 }
 
+/// The program, told whose tokens to believe and which one to send.
+///
+/// # Panics
+///
+/// When the token cannot be written beside it.
+pub fn command() -> tokio::process::Command {
+    let program = program();
+    let folder = program.parent().expect("a program stands in a folder");
+    // Whole or not at all: tests that run beside this one write the same.
+    let token = folder.join("seva-stories.token");
+    seva_host::files::write_whole(&token, &seva_tokens::token("somebody")).expect("a token can be written");
+    let mut command = tokio::process::Command::new(program);
+    command.env("SEVA_IDENTITY", seva_tokens::identity_file()).env("SEVA_TOKEN_FILE", token);
+    command
+}
+
 /// Runs the program to its end.
 pub async fn seva(args: &[&str]) -> Output {
-    let mut command = tokio::process::Command::new(program());
+    let mut command = command();
     command.args(args).kill_on_drop(true);
     command.output().await.expect("the program runs")
 }

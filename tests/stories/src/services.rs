@@ -16,9 +16,9 @@ use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_domain::service::Service;
 use seva_eventlog::writer::Clock;
 use seva_support::eventually;
+use seva_tokens::Client;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
 /// How long a folder may stay in use by what has just ended.
@@ -26,9 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The largest answer that a client takes: a page of 1,000 long texts.
 const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
-
-/// What calls go through.
-pub type Client = Channel;
 
 /// Services of one process.
 pub struct Services {
@@ -72,9 +69,14 @@ impl Services {
         &self.running.metrics
     }
 
-    /// A connection of its own to a service.
-    pub fn channel(&self, service: Service) -> Channel {
+    /// A connection of its own to a service, over which nobody in particular calls.
+    pub fn connection(&self, service: Service) -> Channel {
         Endpoint::from_shared(self.url(service)).expect("a url").connect_lazy()
+    }
+
+    /// A connection of its own to a service, over which somebody calls unless a request says who.
+    pub fn channel(&self, service: Service) -> Client {
+        seva_tokens::client(self.connection(service))
     }
 
     /// A client of intake with a connection of its own.
@@ -154,12 +156,4 @@ impl Services {
         shutdown.cancel();
         running.stopped().await.expect("services that are told to stop do so without a complaint");
     }
-}
-
-/// A request of a caller by name.
-pub fn as_actor<T>(actor: &str, message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    let actor = actor.parse().expect("a caller's name is plain text");
-    request.metadata_mut().insert("seva-actor", actor);
-    request
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use seva_host::endpoints::Endpoints;
-use seva_stories::{program, seva};
+use seva_stories::{command, seva};
 use seva_support::eventually;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -82,7 +82,7 @@ async fn separate_processes_give_the_same_answers_as_one() {
 
 /// A demo of separate processes that stays up.
 async fn stays_up(dir: &TempDir) -> Child {
-    let mut command = Command::new(program());
+    let mut command = command();
     command.args(["demo", "--separate", "--data"]).arg(dir.path());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let demo = command.spawn().expect("the program runs");

@@ -28,6 +28,7 @@ use seva_vault::Vault;
 
 pub use self::read::{Page, decode, get, next_page, unreadable};
 pub use self::write::{Asked, Backfill, Turn, Written};
+use crate::access::Audit;
 use crate::identity::Identities;
 use crate::pb::intake::v1::IdentityKind;
 use crate::status::Error;
@@ -139,6 +140,7 @@ pub struct Edge {
     engine: Engine,
     vault: Vault,
     identities: Identities,
+    audit: Audit,
     clock: Clock,
     // Locks, because every call shares what these remember; never held across an await.
     phrases: Arc<Mutex<Option<Arc<Phrases>>>>,
@@ -155,12 +157,13 @@ struct Recent {
 
 impl Edge {
     /// The edge of the service that an engine runs.
-    pub fn new(engine: Engine, vault: Vault, clock: Clock) -> Edge {
+    pub fn new(engine: Engine, vault: Vault, audit: Audit, clock: Clock) -> Edge {
         let identities = Identities::new(&vault);
         Edge {
             engine,
             vault,
             identities,
+            audit,
             clock,
             phrases: Arc::default(),
             recent: Arc::default(),

@@ -8,7 +8,8 @@ use seva_eventlog::commit::Position;
 use seva_eventlog::store::{Row, Store, StoreError};
 
 use super::{Edge, WAIT_MAX};
-use crate::open::{Texts, open};
+use crate::access::Caller;
+use crate::open::{Texts, close, open};
 use crate::parse::Fields;
 use crate::pb::common::v1::{PageRequest, ReadOptions};
 use crate::status::Error;
@@ -137,9 +138,16 @@ impl Edge {
             .map_err(|error| Error::malformed(field, error.to_string()))
     }
 
-    /// Opens the texts of an answer.
-    pub async fn open<M: Texts>(&self, mut message: M) -> Result<M, Error> {
-        open(&mut message, &self.vault).await?;
+    /// Opens the texts of an answer for a caller that may read them and says what for, and records that. For others they are closed.
+    pub async fn open<M: Texts>(&self, caller: &Caller, mut message: M) -> Result<M, Error> {
+        if !caller.reads_texts() {
+            close(&mut message);
+            return Ok(message);
+        }
+        let opened = open(&mut message, &self.vault).await?;
+        if opened > 0 {
+            self.audit.opened(caller, opened).await?;
+        }
         Ok(message)
     }
 }

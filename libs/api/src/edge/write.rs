@@ -8,7 +8,7 @@ use seva_domain::noun::Rejection;
 use seva_domain::plan::Sealing;
 use seva_domain::record::{Record, Request};
 use seva_domain::rows::Seen;
-use seva_domain::values::{Actor, At, ImportId, RequestId};
+use seva_domain::values::{Actor, At, Department, ImportId, RequestId};
 use seva_domain::{charge, policy, suggestion};
 use seva_eventlog::commit::Position;
 use seva_eventlog::log::LogError;
@@ -17,7 +17,8 @@ use seva_readmodel::engine::Running;
 use tokio::sync::oneshot;
 
 use super::{Draft, Edge, Pen, WAIT_MAX, internal, log_error};
-use crate::caller::{Brought, OCCURRED_AT_KEY, actor, brought};
+use crate::access::caller;
+use crate::brought::{Brought, OCCURRED_AT_KEY, brought};
 use crate::replayed::body;
 use crate::status::{Error, Violation};
 
@@ -45,6 +46,8 @@ pub struct Asked<'a> {
     /// The method and the request as the caller sent it.
     pub body: &'a [u8],
     pub import: Option<Backfill>,
+    /// The one department in which the caller may act on suggestions.
+    pub within: Option<&'a Department>,
 }
 
 /// What a write that is part of an import has beside its request.
@@ -91,7 +94,8 @@ impl Edge {
         request_id: &str,
         draft: &impl Draft,
     ) -> Result<Written, Error> {
-        let caller = actor(request.metadata())?;
+        let calls = caller(request.extensions())?;
+        let (caller, within) = (calls.actor(), calls.within()?);
         let brought = brought(request.metadata(), self.now())?;
         let body = body(method, request.get_ref());
         let ids = &self.identities;
@@ -102,7 +106,7 @@ impl Edge {
                 (row, Some(Backfill { import, occurred_at: *occurred_at }))
             }
         };
-        self.write(Asked { caller: &caller, request, body: &body, import }, draft).await
+        self.write(Asked { caller: &caller, request, body: &body, import, within }, draft).await
     }
 
     /// Writes what a draft says, once, however often it is asked.
@@ -165,6 +169,7 @@ impl Edge {
                 actor: asked.caller.clone(),
                 occurred_at,
                 import: asked.import.map(|import| import.import),
+                within: asked.within.cloned(),
                 intent,
             });
             let answer = match turn.take() {
@@ -251,6 +256,10 @@ fn rejected(rejection: Rejection) -> Error {
         Rejection::Policy(policy::Rejection::Invalid { findings }) => Error::PolicyInvalid(
             findings.into_iter().map(|finding| Violation::new(finding.path, finding.message)).collect(),
         ),
+        Rejection::Suggestion(suggestion::Rejection::OtherDepartment) => {
+            let message = "the suggestion is in another department than the caller's";
+            Error::Denied { reason, message }
+        }
         Rejection::Suggestion(suggestion::Rejection::UnknownDepartment { department }) => {
             Error::Refused { reason, message, metadata: vec![("department", department.as_str().to_owned())] }
         }

@@ -55,11 +55,11 @@ fn over_limit(charge: &Charge, requested: &RefundRequested, rules: &RefundRules)
     Some(Event::RefundDeclined(RefundDeclined { refund: refund.id, because }))
 }
 
-/// One person may give little alone; more needs somebody who did not request it.
+/// One person may give little alone; more needs somebody who did not request it, neither for themselves nor for somebody else.
 fn approved(charge: &Charge, given: &ApprovalGiven, rules: &RefundRules, at: At) -> Vec<Event> {
     let Some(refund) = charge.refund(given.refund) else { return Vec::new() };
     let (amount, alone_up_to) = (refund.total(), rules.limits(charge.registered.currency).alone_up_to);
-    if given.by == refund.by && amount > alone_up_to {
+    if given.by.shares_somebody_with(&refund.by) && amount > alone_up_to {
         let refund = refund.id;
         return vec![Event::SecondApprovalRequired(SecondApprovalRequired { refund, alone_up_to })];
     }

@@ -27,6 +27,8 @@ pub enum Rejection {
     InTriage,
     #[error("the policy in force has no department `{}`: take one of its departments, or triage", .department.as_str())]
     UnknownDepartment { department: Department },
+    #[error("the suggestion is in another department's inbox")]
+    OtherDepartment,
 }
 
 impl Rejection {
@@ -38,6 +40,7 @@ impl Rejection {
             Rejection::NotDecided => "NOT_DECIDED",
             Rejection::InTriage => "IN_TRIAGE",
             Rejection::UnknownDepartment { .. } => "UNKNOWN_DEPARTMENT",
+            Rejection::OtherDepartment => "OTHER_DEPARTMENT",
         }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn submission(name: &str, intent: Intent) -> Submission {
         actor: Actor::anonymous(),
         occurred_at: None,
         import: None,
+        within: None,
         intent,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
-use seva_api::caller::{IMPORT_KEY, OCCURRED_AT_KEY};
+use seva_api::brought::{IMPORT_KEY, OCCURRED_AT_KEY};
 use seva_api::pb::common::v1::{CaseKind, Channel as Way, Money};
 use seva_api::pb::escalation::v1::{AcceptEscalationRequest, EscalationPhase, GetEscalationRequest};
 use seva_api::pb::intake::v1::import_interactions_request::Part;
@@ -25,7 +25,7 @@ use tonic::metadata::MetadataValue;
 use super::kept::Kept;
 use super::play::insist;
 use super::scenario::Moment;
-use crate::connect::{self, Home};
+use crate::connect::Home;
 use crate::{identity, output};
 
 /// The import that the history comes in by.
@@ -37,9 +37,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often it is looked whether it has.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Who takes things in at the shop, and who answers at the top.
-const FRONT_DESK: &str = "front-desk";
-const DIRECTOR: &str = "director:leyla";
+/// Who takes things in at the shop, who answers at the top, and who says whether money is given back.
+pub(super) const FRONT_DESK: &str = "front-desk";
+pub(super) const DIRECTOR: &str = "director:leyla";
+pub(super) const APPROVER: &str = "approver-02";
 
 /// A charge of the shop: what the payment provider calls it, and how many cents were taken.
 const CHARGED_TOO_MUCH: (&str, u64) = ("ch_brass_spice_box", 16_400);
@@ -98,7 +99,7 @@ impl Shop<'_> {
 
     /// A request that tells of the past.
     fn history<T>(&self, by: &str, at: Timestamp, message: T) -> anyhow::Result<Request<T>> {
-        let mut request = connect::request(message, by);
+        let mut request = self.home.request_by(by, message)?;
         let at = MetadataValue::try_from(at.to_string())?;
         request.metadata_mut().insert(IMPORT_KEY, MetadataValue::from_static(IMPORT));
         request.metadata_mut().insert(OCCURRED_AT_KEY, at);
@@ -187,7 +188,7 @@ impl Shop<'_> {
         let start = ImportStart { import_key: IMPORT.to_owned() };
         let request = || {
             let part = ImportInteractionsRequest { part: Some(Part::Start(start.clone())) };
-            Ok(connect::request(tokio_stream::iter([part]), FRONT_DESK))
+            self.home.request_by(FRONT_DESK, tokio_stream::iter([part]))
         };
         let intake = self.home.intake()?;
         let close = async |request| intake.clone().import_interactions(request).await;
@@ -215,7 +216,7 @@ impl Shop<'_> {
             ..RegisterChargeRequest::default()
         };
         let refunds = self.home.refunds()?;
-        let request = || Ok(connect::request(registration.clone(), FRONT_DESK));
+        let request = || self.home.request_by(FRONT_DESK, registration.clone());
         let register = async |request| refunds.clone().register_charge(request).await;
         let charge_id = insist(request, register).await?.into_inner().charge_id;
 
@@ -227,7 +228,7 @@ impl Shop<'_> {
             reason: SORRY.to_owned(),
             expected_rev: None,
         };
-        let request = || Ok(connect::request(asked.clone(), FRONT_DESK));
+        let request = || self.home.request_by(FRONT_DESK, asked.clone());
         let ask = async |request| refunds.clone().request_refund(request).await;
         let asked = insist(request, ask).await?.into_inner();
         if asked.phase() == RefundPhase::Requested {
@@ -237,7 +238,7 @@ impl Shop<'_> {
                 refund_id: asked.refund_id.clone(),
                 expected_rev: None,
             };
-            let request = || Ok(connect::request(approval.clone(), FRONT_DESK));
+            let request = || self.home.request_by(APPROVER, approval.clone());
             let approve = async |request| refunds.clone().approve_refund(request).await;
             insist(request, approve).await?;
         }

@@ -1,6 +1,7 @@
 //! `seva demo`: a log and all services of its own, a shop's week played through them, and what came of it.
 
 mod amends;
+mod cast;
 mod finding;
 mod kept;
 mod made_good;
@@ -25,6 +26,7 @@ use seva_host::nats_server::{NatsServer, Options};
 use seva_host::shutdown::Shutdown;
 use seva_vault::MasterKey;
 
+pub(crate) use self::cast::IDENTITY;
 use self::kept::Kept;
 use self::print::Printed;
 use self::provider::Provider;
@@ -81,6 +83,7 @@ async fn with_log(
     if !master_key_file.exists() {
         MasterKey::generate_file(&master_key_file)?;
     }
+    cast::keep(dir, &Week::load()?)?;
     let told_to_stop = shutdown.token();
     let (provider, mut running) = tokio::select! {
         biased;
@@ -147,7 +150,7 @@ async fn show(args: &DemoArgs, dir: &Path, endpoints: Endpoints, mut clock: Cloc
             false
         }
     };
-    let home = Home::new(endpoints, "demo")?;
+    let home = Home::new(endpoints, dir, cast::DEMO)?;
     let week = Week::load()?;
     let mut kept = Kept::open(dir, Timestamp::now())?;
 

@@ -22,7 +22,7 @@ use tonic_types::StatusExt as _;
 use super::finding;
 use super::kept::Kept;
 use super::scenario::{Moment, Saying, Step, Week, What};
-use crate::connect::{self, Home};
+use crate::connect::Home;
 use crate::output;
 
 /// How long a step is tried again while a service is not ready.
@@ -352,7 +352,7 @@ impl<'a> Player<'a> {
         message: Q,
         call: impl AsyncFn(Request<Q>) -> Result<Response<A>, Status>,
     ) -> anyhow::Result<A> {
-        let answer = insist(|| Ok(connect::request(message.clone(), &step.by)), call).await?;
+        let answer = insist(|| self.home.request_by(&step.by, message.clone()), call).await?;
         self.replayed += usize::from(answer.metadata().contains_key("seva-replayed"));
         Ok(answer.into_inner())
     }

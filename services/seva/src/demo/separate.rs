@@ -14,6 +14,7 @@ use seva_host::nats_server::NatsServer;
 use seva_host::shutdown::Shutdown;
 
 use crate::history;
+use crate::token::IDENTITY_FILE;
 
 /// How long the processes may take until all of them listen.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -40,6 +41,7 @@ fn serve(name: &'static str, dir: &Path, nats: &NatsServer, provider: &str) -> P
     args.extend([nats.url().into(), "--monitor".into(), nats.monitor_url().into()]);
     args.extend(["--payment-provider".into(), provider.into()]);
     args.extend(["--data".into(), dir.join(super::DATABASES).into()]);
+    args.extend(["--identity".into(), dir.join(super::IDENTITY).join(IDENTITY_FILE).into()]);
     args.extend(["--master-key-file".into(), dir.join(super::MASTER_KEY_FILE).into()]);
     Process { name, args }
 }

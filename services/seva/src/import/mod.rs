@@ -47,7 +47,7 @@ use self::reject::Reject;
 use self::select::Selected;
 use self::send::Target;
 use self::summary::Summary;
-use crate::connect::{self, Home};
+use crate::connect::{Bearer, Home, IMPORTER};
 use crate::failure::{self, Exit};
 use crate::{args, output};
 
@@ -78,17 +78,11 @@ pub(crate) struct ImportArgs {
 /// Runs one import and says how it ended: done, or partly done where rows were rejected.
 pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    connect::check_actor(&args.target.actor)?;
-    let endpoints = if args.dry_run { BTreeMap::new() } else { endpoints(&args)? };
+    let target = if args.dry_run { None } else { Some(target(&args)?) };
     let (map, selected) = prepare(&args)?;
     let mut summary = counted(&args, &map, &selected);
     let mut rejects = selected.rejects;
-    let outcome = if args.dry_run {
-        summary.accepted = selected.ready.len() as u64;
-        summary.rows_per_second = rate(summary.rows_read, started.elapsed().as_secs_f64());
-        Ok(())
-    } else {
-        let target = Target { endpoints, actor: args.target.actor.clone() };
+    let outcome = if let Some(target) = target {
         let mut answers = Answers::default();
         let outcome = send::send(&target, &map.import_key, Arc::from(selected.ready), &mut answers).await;
         summary.accepted = answers.recorded;
@@ -99,6 +93,10 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         rejects.append(&mut answers.rejects);
         rejects.sort_by_key(|reject| reject.line);
         outcome
+    } else {
+        summary.accepted = selected.ready.len() as u64;
+        summary.rows_per_second = rate(summary.rows_read, started.elapsed().as_secs_f64());
+        Ok(())
     };
     summary.rejected(&rejects);
     let written = write_rejects(&args, &rejects);
@@ -178,16 +176,23 @@ fn counted(args: &ImportArgs, map: &Map, selected: &Selected) -> Summary {
     summary
 }
 
-/// Where the services are.
-fn endpoints(args: &ImportArgs) -> anyhow::Result<BTreeMap<String, String>> {
-    if args.endpoints.is_empty() {
-        return Ok(Home::find(&args.target)?.endpoints.services);
-    }
+/// Where the services are, and who sends.
+fn target(args: &ImportArgs) -> anyhow::Result<Target> {
+    let bearer = Bearer::find(&args.target, IMPORTER)?;
+    let endpoints = match args.endpoints.is_empty() {
+        true => Home::find(&args.target, IMPORTER)?.endpoints.services,
+        false => named(args),
+    };
+    Ok(Target { endpoints, bearer })
+}
+
+/// The addresses that were given.
+fn named(args: &ImportArgs) -> BTreeMap<String, String> {
     let given = args.endpoints.iter().map(|given| match given.split_once('=') {
         Some((service, url)) => (service.to_owned(), url.to_owned()),
         None => ("intake".to_owned(), given.clone()),
     });
-    Ok(given.collect())
+    given.collect()
 }
 
 /// Writes the rejects if there are any or a file for them was named, and says where.

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt as _, stream};
-use seva_api::caller::ACTOR_KEY;
 use seva_api::pb::escalation::v1::escalation_service_client::EscalationServiceClient;
 use seva_api::pb::intake::v1::import_interactions_request::Part;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
@@ -27,6 +26,7 @@ use super::progress::Progress;
 use super::queue::{INTERACTIONS_MAX, Queue};
 use super::row::Ready;
 use super::unary::{self, Came, Services};
+use crate::connect::Bearer;
 use crate::{failure, output};
 
 /// How long a row may be without an answer.
@@ -41,7 +41,7 @@ const ATTEMPTS_MAX: u32 = 6;
 pub(crate) struct Target {
     /// Each service's, for example `http://127.0.0.1:7001`.
     pub(crate) endpoints: BTreeMap<String, String>,
-    pub(crate) actor: String,
+    pub(crate) bearer: Bearer,
 }
 
 /// Sends all rows. What was answered before an error stays in `answers`.
@@ -120,7 +120,6 @@ impl Broken {
 /// The services that the rows go to.
 async fn services(target: &Target, import_key: &str, rows: &[Ready]) -> Result<Services, Broken> {
     let is_for = |service| rows.iter().any(|row| row.call.service() == service);
-    let actor = unary::metadata(&target.actor).map_err(Broken::for_good)?;
     let import = unary::metadata(import_key).map_err(Broken::for_good)?;
     let channel = connect(target, "intake").await?;
     // Where no row goes to a service, intake's channel stands for it.
@@ -134,7 +133,7 @@ async fn services(target: &Target, import_key: &str, rows: &[Ready]) -> Result<S
     let intake = IntakeServiceClient::new(channel);
     let escalation = EscalationServiceClient::new(to_escalation);
     let refunds = RefundsServiceClient::new(to_refunds);
-    Ok(Services { intake, escalation, refunds, actor, import })
+    Ok(Services { intake, escalation, refunds, bearer: target.bearer.clone(), import })
 }
 
 async fn connect(target: &Target, service: &str) -> Result<Channel, Broken> {
@@ -175,7 +174,7 @@ impl Run<'_> {
         let services = services(target, import_key, &self.rows).await?;
         let (sender, interactions) = mpsc::channel(INTERACTIONS_MAX);
         let mut request = Request::new(requests(import_key, interactions));
-        request.metadata_mut().insert(ACTOR_KEY, services.actor.clone());
+        services.bearer.stamp(request.metadata_mut());
         let mut intake = services.intake.clone();
         let answers = intake.import_interactions(request).await.map_err(Broken::by)?.into_inner();
         let mut logged = Logged { sender, answers, rows: VecDeque::new(), answered: 0 };

@@ -21,6 +21,7 @@ use super::answers::Answers;
 use super::call::Call;
 use super::row::Ready;
 use super::send::{Target, send};
+use crate::connect::Bearer;
 use crate::failure::{self, Exit};
 
 /// Remembers the keys it was sent, refuses each `bad` one, and ends every stream after so many answers.
@@ -76,7 +77,7 @@ impl IntakeService for Forgetful {
         &self,
         request: Request<Streaming<ImportInteractionsRequest>>,
     ) -> Result<Response<Self::ImportInteractionsStream>, Status> {
-        assert_eq!(request.metadata().get("seva-actor").unwrap(), "tester");
+        assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer of-the-tester");
         if self.refuse_streams {
             return Err(Status::permission_denied("no"));
         }
@@ -118,7 +119,8 @@ impl IntakeService for Forgetful {
 }
 
 fn target(endpoint: String) -> Target {
-    Target { endpoints: [("intake".to_owned(), endpoint)].into(), actor: "tester".to_owned() }
+    let bearer = Bearer::new("of-the-tester", seva_api::access::Purpose::Service).unwrap();
+    Target { endpoints: [("intake".to_owned(), endpoint)].into(), bearer }
 }
 
 async fn served(service: Forgetful) -> Target {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use seva_api::caller::{ACTOR_KEY, IMPORT_KEY, OCCURRED_AT_KEY};
+use seva_api::brought::{IMPORT_KEY, OCCURRED_AT_KEY};
 use seva_api::pb::escalation::v1::escalation_service_client::EscalationServiceClient;
 use seva_api::pb::escalation::v1::{
     AcceptEscalationRequest, RaiseEscalationRequest, ResolveEscalationRequest,
@@ -24,6 +24,7 @@ use super::answers::{Left, Taken};
 use super::call::{About, Call};
 use super::reject::{Reason, Reject};
 use super::row::Ready;
+use crate::connect::Bearer;
 
 /// How long one answer may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -38,7 +39,7 @@ pub(crate) struct Services {
     pub(crate) intake: IntakeServiceClient<Channel>,
     pub(crate) escalation: EscalationServiceClient<Channel>,
     pub(crate) refunds: RefundsServiceClient<Channel>,
-    pub(crate) actor: AsciiMetadataValue,
+    pub(crate) bearer: Bearer,
     pub(crate) import: AsciiMetadataValue,
 }
 
@@ -144,7 +145,7 @@ impl Services {
     ) -> Result<Option<Taken>, Status> {
         let who = IdentifyCustomerRequest { identities: request.identities.clone(), read: None };
         let mut who = Request::new(who);
-        who.metadata_mut().insert(ACTOR_KEY, self.actor.clone());
+        self.bearer.stamp(who.metadata_mut());
         let answer = self.intake.identify_customer(who).await?.into_inner();
         let id = (About::Customer(customer.to_owned()), answer.customer_id);
         let position = String::new();
@@ -156,7 +157,7 @@ impl Services {
         let mut request = Request::new(message);
         request.set_timeout(ANSWER_WITHIN);
         let metadata: &mut MetadataMap = request.metadata_mut();
-        metadata.insert(ACTOR_KEY, self.actor.clone());
+        self.bearer.stamp(metadata);
         metadata.insert(IMPORT_KEY, self.import.clone());
         // An instant is written in ASCII.
         if let Ok(at) = AsciiMetadataValue::try_from(row.occurred_at.to_string()) {

@@ -88,12 +88,8 @@ fn refused<T>(status: &Status) -> Outcome<T> {
 }
 
 fn asked<M>(write: &Write, message: M) -> Request<M> {
-    let mut request = Request::new(message);
+    let mut request = seva_tokens::as_actor(&write.actor(), message);
     request.set_timeout(DEADLINE);
-    // Markers are made of letters, digits and dashes: they always parse.
-    if let Ok(actor) = write.actor().parse() {
-        request.metadata_mut().insert(seva_api::caller::ACTOR_KEY, actor);
-    }
     request
 }
 

@@ -16,7 +16,7 @@ use seva_api::pb::operations::v1::RebuildReadModelRequest;
 use seva_domain::service::Service;
 use seva_eventlog::commit::Digest;
 use seva_eventlog::jetstream::{self, STREAM};
-use seva_stories::{House, as_actor, program, refused};
+use seva_stories::{House, as_actor, command, refused};
 use seva_support::eventually;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -303,7 +303,7 @@ async fn an_event_that_nobody_knows_stops_every_service_that_reads_its_noun_and_
 
     // A process that starts on this log does not get past it either, and ends with the reason.
     let data = tempfile::tempdir()?;
-    let mut command = tokio::process::Command::new(program());
+    let mut command = command();
     let (nats, monitor) = (house.nats().url(), house.nats().monitor_url());
     command.args(["serve", "--nats", &nats, "--monitor", &monitor, "--data"]).arg(data.path());
     command.env("SEVA_MASTER_KEY", "07".repeat(32)).stdin(Stdio::null()).kill_on_drop(true);

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use seva_api::pb::operations::v1::GetStatusRequest;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_host::endpoints::Endpoints;
-use seva_stories::program;
+use seva_stories::command;
 use seva_support::{TestNats, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -29,7 +29,7 @@ impl Served {
     /// Starts them with their databases in `folder/data`, and what they say in `folder/said`.
     pub(crate) async fn start(nats: &TestNats, folder: &Path) -> Result<Served> {
         let data = folder.join("data");
-        let mut command = Command::new(program());
+        let mut command = command();
         command.args(["serve", "--nats", &nats.url(), "--monitor", &nats.monitor_url(), "--data"]).arg(&data);
         command.env("SEVA_LOG_LEVEL", "debug").env("SEVA_MASTER_KEY", "5a".repeat(32));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(folder.join("said"))?);

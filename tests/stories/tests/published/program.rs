@@ -8,7 +8,7 @@ use seva_api::pb::operations::v1::operations_service_client::OperationsServiceCl
 use seva_api::pb::operations::v1::{GetStatusRequest, GetStatusResponse};
 use seva_domain::published::catalogue;
 use seva_host::endpoints::Endpoints;
-use seva_stories::{House, program, say, seva};
+use seva_stories::{House, command, say, seva};
 use seva_support::eventually;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -29,7 +29,7 @@ impl Served {
         // What an earlier process left does not tell that this one listens.
         std::fs::remove_file(data.join(seva_host::endpoints::FILE)).unwrap_or_default();
         let (nats, monitor) = (house.nats().url(), house.nats().monitor_url());
-        let mut command = Command::new(program());
+        let mut command = command();
         command.args(["serve", "history", "--nats", &nats, "--monitor", &monitor, "--data"]).arg(data);
         command.env_remove("SEVA_MASTER_KEY").stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.kill_on_drop(true).spawn().unwrap();
@@ -60,7 +60,7 @@ impl Served {
 
 /// `seva events tail`, and what it prints.
 async fn tail(args: &[&str], data: &Path) -> (Child, Lines<BufReader<ChildStdout>>) {
-    let mut command = Command::new(program());
+    let mut command = command();
     command.args(["events", "tail"]).args(args).arg("--at").arg(data);
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();

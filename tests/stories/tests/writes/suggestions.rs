@@ -12,7 +12,7 @@ use seva_api::pb::feedback::v1::{
 use seva_api::pb::intake::v1::ReclassifyCaseRequest;
 use seva_domain::values::SuggestionId;
 use seva_stories::say::{at_least, interaction, page, suggestion};
-use seva_stories::{House, Refusal, refused};
+use seva_stories::{House, Refusal, SOMEBODY, refused};
 use tonic::{Response, Status};
 
 /// Every inbox there is under the starter policy.
@@ -130,12 +130,12 @@ async fn a_suggestion_goes_its_way_and_tells_it() {
         .map(|step| (step.event_type.as_str(), step.department.as_str(), step.actor.as_str()))
         .collect();
     let expected = [
-        ("suggestion.captured.v1", "triage", "anonymous"),
+        ("suggestion.captured.v1", "triage", SOMEBODY),
         ("suggestion.routed.v1", "packaging", "policy"),
-        ("suggestion.acknowledged.v1", "packaging", "anonymous"),
-        ("suggestion.rerouted.v1", "product", "anonymous"),
-        ("suggestion.adopted.v1", "product", "anonymous"),
-        ("suggestion.outcome_reported.v1", "product", "anonymous"),
+        ("suggestion.acknowledged.v1", "packaging", SOMEBODY),
+        ("suggestion.rerouted.v1", "product", SOMEBODY),
+        ("suggestion.adopted.v1", "product", SOMEBODY),
+        ("suggestion.outcome_reported.v1", "product", SOMEBODY),
     ];
     assert_eq!(steps, expected);
     assert_eq!(told.phase, i32::from(SuggestionPhase::Adopted));

@@ -1,28 +1,16 @@
-//! Who calls, and whether what they write is history: until identities are verified, whoever the request's metadata names.
+//! Whether what a caller writes is history: what the request's metadata says of an import.
 
-use seva_domain::values::{Actor, At};
+use seva_domain::values::At;
 use tonic::metadata::MetadataMap;
 
 use crate::parse::checked_at;
 use crate::status::{Error, Violation};
-
-/// The metadata key that names the caller.
-pub const ACTOR_KEY: &str = "seva-actor";
 
 /// The metadata key that names the import which a write is part of: the key that the import was opened with.
 pub const IMPORT_KEY: &str = "seva-import";
 
 /// The metadata key that says when a write of an import happened, as RFC 3339, where the request itself has no field for it.
 pub const OCCURRED_AT_KEY: &str = "seva-occurred-at";
-
-/// The caller that the metadata names; nobody named is [`Actor::anonymous`].
-pub fn actor(metadata: &MetadataMap) -> Result<Actor, Error> {
-    let Some(value) = single(metadata, ACTOR_KEY)? else {
-        return Ok(Actor::anonymous());
-    };
-    let why = "should be 1 to 64 characters of a-z, 0-9, `-`, `_`, `.`, `:`";
-    Actor::parse(value).ok_or_else(|| malformed(ACTOR_KEY, why))
-}
 
 /// History that a write brings in.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -77,24 +65,6 @@ fn malformed(key: &str, why: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(values: &[&'static str]) -> Result<Actor, Error> {
-        let mut metadata = MetadataMap::new();
-        for value in values {
-            metadata.append(ACTOR_KEY, value.parse().unwrap());
-        }
-        actor(&metadata)
-    }
-
-    #[test]
-    fn the_caller_is_who_the_metadata_names() {
-        assert_eq!(of(&[]).unwrap(), Actor::anonymous());
-        assert_eq!(of(&["agent:ana"]).unwrap().as_str(), "agent:ana");
-        for wrong in [&["Ana"][..], &["a b"], &[""], &["ana", "ben"]] {
-            let Err(Error::Malformed(violations)) = of(wrong) else { panic!("{wrong:?}") };
-            assert_eq!(violations[0].field, "metadata.seva-actor");
-        }
-    }
 
     const NOW: At = At(1_600_000_000_000_000);
 
