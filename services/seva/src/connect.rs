@@ -10,6 +10,7 @@ use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_host::endpoints::{self, Endpoints};
+use seva_rights::{Identity, Seeds};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
@@ -36,6 +37,8 @@ const ACTOR: &str = "seva-actor";
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) endpoints: Endpoints,
+    /// What NATS is asked with.
+    seeds: Seeds,
     actor: String,
 }
 
@@ -46,13 +49,18 @@ impl Home {
             Some(dir) => dir.clone(),
             None => endpoints::last()?,
         };
-        Home::new(Endpoints::read(&dir)?, &target.actor)
+        let home = Home::new(Endpoints::read(&dir)?, &target.actor)?;
+        Ok(match &target.nats_creds {
+            Some(folder) => Home { seeds: Seeds::in_folder(folder), ..home },
+            None => home,
+        })
     }
 
     /// A Seva whose endpoints are known.
     pub(crate) fn new(endpoints: Endpoints, actor: &str) -> anyhow::Result<Home> {
         check_actor(actor)?;
-        Ok(Home { endpoints, actor: actor.to_owned() })
+        let seeds = Seeds::in_folder(&endpoints.nats_creds);
+        Ok(Home { endpoints, seeds, actor: actor.to_owned() })
     }
 
     /// Looks at these services only, each of which has to be there; at all if none is named.
@@ -62,6 +70,13 @@ impl Home {
         }
         self.endpoints.services.retain(|name, _| names.is_empty() || names.contains(name));
         Ok(())
+    }
+
+    /// A connection to the log's server, with the rights of one identity.
+    pub(crate) async fn connect(&self, identity: Identity) -> anyhow::Result<async_nats::Client> {
+        let url = &self.endpoints.nats;
+        let connected = self.seeds.connect_as(identity)?.connect(url).await;
+        connected.with_context(|| format!("no connection to {url} as {}", identity.name()))
     }
 
     /// A client of the intake service.

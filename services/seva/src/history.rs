@@ -11,6 +11,7 @@ use seva_history::Operations;
 use seva_history::relay::Relay;
 use seva_history::stream::Published;
 use seva_host::layers::Counters;
+use seva_rights::Identity;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -43,9 +44,10 @@ pub(crate) struct Started {
 impl Part<'_> {
     pub(crate) async fn start(self, shutdown: CancellationToken) -> anyhow::Result<Started> {
         let Part { options, own, counters, gauges, stop } = self;
-        let client = options.connect(NAME).await?;
-        let log = Log::JetStream(JetStreamLog::open(client.clone(), options.replicas).await?);
-        let published = Published::open(client, options.replicas).await?;
+        let client = options.connect(Identity::History).await?;
+        let log = JetStreamLog::open(client.clone(), Identity::History.consumers()).await?;
+        let log = Log::JetStream(log);
+        let published = Published::open(client).await?;
         let (relay, task) = Relay::start(log, published, own.clone(), stop.clone());
         let operations = Operations::new(relay.clone(), options.durability.name(), BUILD);
         let (reporter, health_service) = tonic_health::server::health_reporter();
