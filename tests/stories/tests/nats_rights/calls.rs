@@ -132,11 +132,13 @@ fn on_consumers(stream: &str) -> Vec<Call> {
         _ => (KEY, "seva.key.*"),
     };
     let filtered = |filter: &str| format!(r#", "filter_subject": "{filter}""#);
+    let another = if stream == "SEVA_KEYS" { "SEVA_LOG" } else { "SEVA_KEYS" };
     let (own, pull) = ("{me}-0", r#"{"batch": 1, "no_wait": true}"#);
     let ack = |name: &str| format!("$JS.ACK.{stream}.{name}.1.1.1.1700000000000000000.0");
     vec![
         noted("all", api("CREATE", own), body(own, "")),
         noted("all, another name within", api("CREATE", own), body("victim", "")),
+        noted("all, another stream within", api("CREATE", own), body(own, "").replace(stream, another)),
         noted("filtered", api("CREATE", &format!("{{me}}-1.{filter}")), body("{me}-1", &filtered(filter))),
         noted("all, by a filter", api("CREATE", &format!("{{me}}-2.{all}")), body("{me}-2", &filtered(all))),
         noted(
@@ -167,8 +169,10 @@ fn on_consumers(stream: &str) -> Vec<Call> {
         noted("a longer name", api("CREATE", "{me}-0x"), body("{me}-0x", "")),
         noted("a wildcard for the name", api("CREATE", "*"), body(own, "")),
         ask(api("INFO", own), ""),
+        ask(api("INFO", "{me}-1"), ""),
         ask(api("INFO", "victim"), ""),
         ask(api("MSG.NEXT", own), pull),
+        ask(api("MSG.NEXT", "{me}-1"), pull),
         ask(api("MSG.NEXT", "victim"), pull),
         ask(api("MSG.NEXT", "{other}-0"), pull),
         noted("a wildcard for the name", api("MSG.NEXT", "*"), pull),
@@ -184,6 +188,7 @@ fn on_consumers(stream: &str) -> Vec<Call> {
         ask(api("DELETE", "victim"), ""),
         ask(api("DELETE", "{other}-1"), ""),
         ask(api("DELETE", own), ""),
+        ask(api("DELETE", "{me}-1"), ""),
     ]
 }
 

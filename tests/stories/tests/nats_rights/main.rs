@@ -68,7 +68,17 @@ async fn everybody_can_do_what_they_must_and_nothing_else() {
     let after = place.state().await;
     assert_eq!(after.victims, before.victims, "nobody took anything from another one's consumer");
     assert_eq!(after.configs, before.configs);
-    // Each service wrote one commit, history two events; the keeper marked a key and deleted one; the others made a key and the check.
+    for (stream, names) in &after.consumers {
+        let is_granted = |name: &String| {
+            let creates = |identity: &Identity| {
+                let right = format!("$JS.API.CONSUMER.CREATE.{stream}.{name}");
+                identity.rights().publish.iter().any(|granted| granted.starts_with(&right))
+            };
+            name == "victim" || Identity::ALL.iter().any(creates)
+        };
+        assert!(names.iter().all(is_granted), "{stream}: {names:?}");
+    }
+    // Each service wrote one commit, and history one event.
     let grown = |stream: &str| after.ends[stream] - before.ends[stream];
     assert_eq!((grown("SEVA_LOG"), grown("SEVA_EVENTS")), (5, 1));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_nats::Client;
 use async_nats::jetstream::{self, Context, consumer::pull};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use seva_rights::Identity;
 use seva_support::{TestNats, nats};
 
@@ -28,6 +28,8 @@ pub(crate) struct Place {
 pub(crate) struct State {
     pub(crate) ends: BTreeMap<&'static str, u64>,
     pub(crate) configs: BTreeMap<&'static str, String>,
+    /// By stream: the names of its consumers.
+    pub(crate) consumers: BTreeMap<&'static str, Vec<String>>,
     /// By stream: what the consumer that is nobody's delivered, and what it waits to hear of.
     pub(crate) victims: BTreeMap<&'static str, (u64, usize, u64)>,
 }
@@ -67,7 +69,8 @@ impl Place {
     }
 
     pub(crate) async fn state(&self) -> State {
-        let (mut ends, mut configs, mut victims) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut ends, mut configs) = (BTreeMap::new(), BTreeMap::new());
+        let (mut consumers, mut victims) = (BTreeMap::new(), BTreeMap::new());
         for name in STREAMS {
             let stream = self.context().get_stream(name).await.unwrap();
             let victim = stream.consumer_info("victim").await.unwrap();
@@ -75,10 +78,11 @@ impl Place {
                 name,
                 (victim.delivered.stream_sequence, victim.num_ack_pending, victim.ack_floor.stream_sequence),
             );
+            consumers.insert(name, stream.consumer_names().try_collect().await.unwrap());
             ends.insert(name, stream.cached_info().state.last_sequence);
             configs.insert(name, serde_json::to_string(&stream.cached_info().config).unwrap());
         }
-        State { ends, configs, victims }
+        State { ends, configs, consumers, victims }
     }
 }
 

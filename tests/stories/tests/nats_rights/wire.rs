@@ -97,7 +97,10 @@ impl Wire {
         while cell.is_none() || !is_through {
             match self.hear().await {
                 Heard::Refusal(why) => cell = Some(refused(&why)),
-                Heard::Message { subject, headers, payload } if subject == reply => {
+                // What a consumer hands out comes under the subject that it was stored under.
+                Heard::Message { subject, headers, payload }
+                    if subject == reply || !subject.starts_with("_INBOX") =>
+                {
                     cell = cell.or_else(|| Some(answered(&headers, &payload)));
                 }
                 Heard::Message { .. } => {}
