@@ -285,6 +285,8 @@ impl From<seva_vault::Error> for Error {
             seva_vault::Error::Gone(key) => Error::NotFound { what: "key", id: key.to_string() },
             damaged @ (seva_vault::Error::WrongMasterKey
             | seva_vault::Error::Misconfigured(_)
+            | seva_vault::Error::NoKeeper
+            | seva_vault::Error::NoStream
             | seva_vault::Error::DamagedKey(_)
             | seva_vault::Error::DamagedText { .. }) => Error::Internal(damaged.into()),
         }

@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod commit;
+pub mod consumer;
 pub mod follow;
 pub mod jetstream;
 pub mod layers;

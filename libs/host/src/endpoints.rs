@@ -23,6 +23,9 @@ const LAST: &str = "last-demo";
 pub struct Endpoints {
     /// The NATS server, as `nats://127.0.0.1:4222`.
     pub nats: String,
+    /// The folder of the seeds that the services connect to it with.
+    #[serde(default)]
+    pub nats_creds: PathBuf,
     /// The NATS server's monitoring page, as `http://127.0.0.1:8222`.
     pub monitor: String,
     /// The file that holds the master key; the key itself is never written here.
@@ -189,6 +192,7 @@ mod tests {
     fn running() -> Endpoints {
         Endpoints {
             nats: "nats://127.0.0.1:4222".into(),
+            nats_creds: "data/seeds".into(),
             monitor: "http://127.0.0.1:8222".into(),
             master_key_file: "data/master.key".into(),
             metrics: BTreeMap::new(),

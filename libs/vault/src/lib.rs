@@ -32,6 +32,16 @@ pub enum Error {
     #[error("stream {stream} cannot keep keys: {0}", stream = nats::STREAM)]
     Misconfigured(&'static str),
 
+    /// Nobody has made the stream yet.
+    #[error("there is no stream {stream} yet: `seva nats-setup` makes it", stream = nats::STREAM)]
+    NoStream,
+
+    /// This process was not given the right to destroy keys.
+    #[error(
+        "this process may not erase keys: it has no connection as the keeper; start it with the keeper's seed"
+    )]
+    NoKeeper,
+
     /// Nothing can be sealed under this key any more, or ever could.
     #[error("{0} is gone: it was erased, or never made")]
     Gone(KeyId),

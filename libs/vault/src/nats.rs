@@ -1,15 +1,18 @@
 //! Keys kept in the stream `SEVA_KEYS`: one subject a key, an empty message where one was erased.
 
+use std::error::Error as _;
+
 use async_nats::header::{
     HeaderMap, NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
 };
-use async_nats::jetstream::context::{Context, PublishErrorKind};
+use async_nats::jetstream;
+use async_nats::jetstream::context::{Context, GetStreamErrorKind, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
-    Config, DirectGetErrorKind, Info, LastRawMessageErrorKind, PersistenceMode, RetentionPolicy, StorageType,
-    Stream,
+    Config, DirectGetErrorKind, DiscardPolicy, Info, LastRawMessageErrorKind, PersistenceMode,
+    RetentionPolicy, StorageType, Stream,
 };
 use async_nats::{Client, Message};
 use bytes::Bytes;
@@ -24,6 +27,12 @@ pub(crate) const STREAM: &str = "SEVA_KEYS";
 /// What only the right master key opens.
 const CHECK_SUBJECT: &str = "seva.keycheck";
 
+/// The server's code for "there is no such stream".
+const NO_STREAM: u64 = 10059;
+
+/// The server's code for "there is a message under this subject, and there may be one only".
+const SUBJECT_TAKEN: u64 = 10077;
+
 /// How often an erasure that something else interferes with is begun again.
 const ERASE_ATTEMPTS_MAX: usize = 5;
 
@@ -35,18 +44,33 @@ pub(crate) struct NatsKeys {
     stream: Stream,
 }
 
+/// Makes the stream if there is none, with so many replicas. One made before keys were written once is made so.
+pub(crate) async fn set_up(context: &Context, replicas: usize) -> Result<(), Error> {
+    let stream = context.get_or_create_stream(config(replicas)).await.map_err(unavailable)?;
+    let found = &stream.cached_info().config;
+    if found.discard_new_per_subject || found.max_messages_per_subject != 1 {
+        return check_config(stream.cached_info());
+    }
+    let once = Config { discard: DiscardPolicy::New, discard_new_per_subject: true, ..found.clone() };
+    check_config(&context.update_stream(once).await.map_err(unavailable)?)
+}
+
 impl NatsKeys {
-    /// Finds or makes the stream, with so many replicas, and makes sure that the master key is the one its keys are wrapped with.
-    pub(crate) async fn connect(
-        context: Context,
-        replicas: usize,
-        wrapping: &WrappingKey,
-    ) -> Result<NatsKeys, Error> {
-        let stream = context.get_or_create_stream(config(replicas)).await.map_err(unavailable)?;
-        check_config(stream.cached_info())?;
-        let keys = NatsKeys { client: context.client(), context, stream };
+    /// Finds the stream, and makes sure that the master key is the one its keys are wrapped with.
+    pub(crate) async fn connect(context: Context, wrapping: &WrappingKey) -> Result<NatsKeys, Error> {
+        let keys = NatsKeys::find(context).await?;
         keys.check_master_key(wrapping).await?;
         Ok(keys)
+    }
+
+    /// Finds the stream, for somebody who only erases.
+    pub(crate) async fn find(context: Context) -> Result<NatsKeys, Error> {
+        let stream = context.get_stream(STREAM).await.map_err(|error| match error.kind() {
+            GetStreamErrorKind::JetStream(why) if why.error_code().0 == NO_STREAM => Error::NoStream,
+            _ => unavailable(error),
+        })?;
+        check_config(stream.cached_info())?;
+        Ok(NatsKeys { client: context.client(), context, stream })
     }
 
     /// The wrapped key; `None` if it was erased or never made.
@@ -94,7 +118,7 @@ impl NatsKeys {
         Ok(())
     }
 
-    /// Overwrites the key where it stands, then marks the subject, so that no late copy is taken for the key.
+    /// Overwrites the key where it stands, which the connection has to be allowed to, then marks the subject, so that no late copy is taken for the key.
     pub(crate) async fn erase(&self, id: KeyId) -> Result<(), Error> {
         let subject = subject(id);
         for _ in 0..ERASE_ATTEMPTS_MAX {
@@ -133,6 +157,7 @@ impl NatsKeys {
         match sent.await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => Ok(false),
+            Err(error) if is_taken(&error) => Ok(false),
             Err(error) => Err(unavailable(error)),
         }
     }
@@ -150,6 +175,12 @@ impl NatsKeys {
             }
         }
     }
+}
+
+/// Whether the server says that there is a message under this subject.
+fn is_taken(error: &PublishError) -> bool {
+    let answer = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
+    answer.is_some_and(|answer| answer.error_code().0 == SUBJECT_TAKEN)
 }
 
 fn subject(id: KeyId) -> String {
@@ -182,6 +213,8 @@ fn config(replicas: usize) -> Config {
         num_replicas: replicas,
         retention: RetentionPolicy::Limits,
         max_messages_per_subject: 1,
+        discard: DiscardPolicy::New,
+        discard_new_per_subject: true,
         allow_direct: true,
         allow_atomic_publish: true,
         deny_delete: false,
@@ -200,6 +233,10 @@ fn check_config(info: &Info) -> Result<(), Error> {
         (
             found.max_messages > 0 || found.max_bytes > 0 || !found.max_age.is_zero(),
             "it should have no limit on messages, bytes or age",
+        ),
+        (
+            found.discard != DiscardPolicy::New || !found.discard_new_per_subject,
+            "it should refuse a second message of a subject, or whoever makes keys could write over one",
         ),
         (!found.allow_direct, "it should allow direct gets"),
         (!found.allow_atomic_publish, "it should allow atomic publishing"),

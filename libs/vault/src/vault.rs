@@ -12,7 +12,7 @@ use seva_domain::values::{KeyId, RequestId, Sealed, Token};
 use crate::cache::Cache;
 use crate::crypto::{Key, WrappingKey};
 use crate::memory::MemoryKeys;
-use crate::nats::NatsKeys;
+use crate::nats::{self, NatsKeys};
 use crate::pool::Pool;
 use crate::{Error, MasterKey};
 
@@ -34,7 +34,12 @@ struct Inner {
 
 enum Store {
     Memory(MemoryKeys),
-    Nats { keys: Box<NatsKeys>, pool: Pool },
+    Nats {
+        keys: Box<NatsKeys>,
+        /// The same keys over the one connection that may destroy them.
+        keeper: Option<Box<NatsKeys>>,
+        pool: Pool,
+    },
 }
 
 /// What became of a sealed text.
@@ -58,12 +63,27 @@ pub struct SealedBytes<'a> {
 }
 
 impl Vault {
-    /// Opens the vault in NATS: finds or makes the stream `SEVA_KEYS`, with so many replicas, refuses a master key that is not its own, and begins to make keys.
-    pub async fn connect(context: Context, replicas: usize, master: MasterKey) -> Result<Vault, Error> {
+    /// Makes the stream `SEVA_KEYS` if there is none, with so many replicas: what an operator does once, before anybody opens the vault.
+    pub async fn set_up(context: &Context, replicas: usize) -> Result<(), Error> {
+        nats::set_up(context, replicas).await
+    }
+
+    /// Opens the vault in NATS: finds the stream `SEVA_KEYS`, refuses a master key that is not its own, and begins to make keys.
+    ///
+    /// Keys are destroyed over the keeper's connection, and not at all without one.
+    pub async fn connect(
+        context: Context,
+        keeper: Option<Context>,
+        master: MasterKey,
+    ) -> Result<Vault, Error> {
         let wrapping = Arc::new(WrappingKey::new(master.derived("wrap keys v1")));
-        let keys = NatsKeys::connect(context, replicas, &wrapping).await?;
+        let keys = NatsKeys::connect(context, &wrapping).await?;
+        let keeper = match keeper {
+            Some(context) => Some(Box::new(NatsKeys::find(context).await?)),
+            None => None,
+        };
         let pool = Pool::start(keys.clone(), wrapping.clone());
-        Ok(Vault::new(master, wrapping, Store::Nats { keys: Box::new(keys), pool }))
+        Ok(Vault::new(master, wrapping, Store::Nats { keys: Box::new(keys), keeper, pool }))
     }
 
     /// Opens a vault whose keys end with the process.
@@ -163,13 +183,13 @@ impl Vault {
         self.inner.master.derived(&format!("process: {purpose}"))
     }
 
-    /// Destroys a key, and with it whatever was sealed under it. Again is success.
+    /// Destroys a key, and with it whatever was sealed under it. Again is success. Without the keeper's connection it is [`Error::NoKeeper`].
     ///
     /// Another process that used the key lately holds it until its cache lets it go.
     pub async fn erase(&self, key: KeyId) -> Result<(), Error> {
         match &self.inner.store {
             Store::Memory(keys) => keys.erase(key),
-            Store::Nats { keys, .. } => keys.erase(key).await?,
+            Store::Nats { keeper, .. } => keeper.as_ref().ok_or(Error::NoKeeper)?.erase(key).await?,
         }
         self.inner.cache.remove(key);
         Ok(())

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use seva_domain::values::{KeyId, RequestId, Sealed};
 use seva_vault::{Error, MasterKey, Opened, SealedBytes, Vault};
 
-use nats::connect;
+use nats::{connect, server};
 
 const MASTER: [u8; 32] = [7; 32];
 
@@ -24,8 +24,8 @@ async fn a_vault_in_memory_keeps_its_promises() {
 
 #[tokio::test]
 async fn a_vault_in_nats_keeps_its_promises() {
-    let server = seva_support::nats().await;
-    promises(&connect(&server.url(), MASTER).await.unwrap()).await;
+    let server = server().await;
+    promises(&connect(&server, MASTER).await.unwrap()).await;
 }
 
 /// Every promise, of one vault.

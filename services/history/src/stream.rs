@@ -6,7 +6,7 @@ use async_nats::header::{
     HeaderMap, NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
     NATS_EXPECTED_LAST_SEQUENCE,
 };
-use async_nats::jetstream::context::Context;
+use async_nats::jetstream::context::{Context, GetStreamErrorKind};
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
@@ -27,6 +27,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The server's codes for "the stream's last sequence is another" and "another guarded write is on its way".
 const CONFLICTS: [u64; 2] = [10071, 10164];
+
+/// The server's code for "there is no such stream".
+const NO_STREAM: u64 = 10059;
 
 /// The published stream over a connection.
 #[derive(Clone, Debug)]
@@ -49,6 +52,8 @@ pub(crate) struct Tail {
 pub enum OpenError {
     #[error("the stream {STREAM} cannot be opened: {0}")]
     Unavailable(#[source] async_nats::Error),
+    #[error("there is no stream {STREAM} yet: `seva nats-setup` makes it")]
+    Missing,
     #[error("the stream {STREAM} was made by somebody else: {0}")]
     Unsuitable(&'static str),
 }
@@ -63,9 +68,9 @@ pub(crate) enum AppendError {
 }
 
 impl Published {
-    /// Opens the stream over a connection, making it if there is none, with so many replicas.
-    pub async fn open(client: Client, replicas: usize) -> Result<Published, OpenError> {
-        let context: Context = async_nats::jetstream::new(client.clone());
+    /// Makes the stream if there is none, with so many replicas: what an operator does once, before anybody opens it.
+    pub async fn set_up(client: Client, replicas: usize) -> Result<(), OpenError> {
+        let context: Context = async_nats::jetstream::new(client);
         let config = Config {
             name: STREAM.to_owned(),
             description: Some("every event of the log, without personal data".to_owned()),
@@ -77,18 +82,19 @@ impl Published {
             allow_atomic_publish: true,
             ..Config::default()
         };
-        let opened = context.get_or_create_stream(config).await;
-        let stream = opened.map_err(|error| OpenError::Unavailable(error.into()))?;
-        let found = &stream.cached_info().config;
-        if !found.allow_atomic_publish {
-            return Err(OpenError::Unsuitable("it should allow atomic publishing"));
-        }
-        if found.persist_mode == Some(PersistenceMode::Async) {
-            return Err(OpenError::Unsuitable("its persist mode should not be `async`"));
-        }
-        if found.max_messages_per_subject > 0 {
-            return Err(OpenError::Unsuitable("it should keep every message of a subject"));
-        }
+        let made = context.get_or_create_stream(config).await;
+        let stream = made.map_err(|error| OpenError::Unavailable(error.into()))?;
+        check_config(&stream.cached_info().config)
+    }
+
+    /// Opens the stream over a connection.
+    pub async fn open(client: Client) -> Result<Published, OpenError> {
+        let context: Context = async_nats::jetstream::new(client.clone());
+        let stream = context.get_stream(STREAM).await.map_err(|error| match error.kind() {
+            GetStreamErrorKind::JetStream(why) if why.error_code().0 == NO_STREAM => OpenError::Missing,
+            _ => OpenError::Unavailable(error.into()),
+        })?;
+        check_config(&stream.cached_info().config)?;
         Ok(Published { client, stream })
     }
 
@@ -139,6 +145,20 @@ impl Published {
         }
         Ok(guard)
     }
+}
+
+/// Refuses a stream that would lose events, or not take batches.
+fn check_config(found: &Config) -> Result<(), OpenError> {
+    if !found.allow_atomic_publish {
+        return Err(OpenError::Unsuitable("it should allow atomic publishing"));
+    }
+    if found.persist_mode == Some(PersistenceMode::Async) {
+        return Err(OpenError::Unsuitable("its persist mode should not be `async`"));
+    }
+    if found.max_messages_per_subject > 0 {
+        return Err(OpenError::Unsuitable("it should keep every message of a subject"));
+    }
+    Ok(())
 }
 
 fn ack(answer: &[u8]) -> Result<PublishAck, AppendError> {

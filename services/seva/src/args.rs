@@ -37,6 +37,10 @@ pub(crate) enum Verb {
     Call(CallArgs),
     /// Show what waits in a department's inbox.
     Inbox(InboxArgs),
+    /// Write what nats-server is configured with: who may do what, with a seed for everybody.
+    NatsConfig(NatsConfigArgs),
+    /// Make the streams on a new NATS server, before services start.
+    NatsSetup(NatsSetupArgs),
     /// Run a payment provider to try refunds with: it pays nobody, and misbehaves when told to.
     SandboxProvider(crate::sandbox::SandboxArgs),
     /// Run services.
@@ -60,6 +64,9 @@ pub(crate) struct ServeArgs {
     /// The NATS server that holds the log.
     #[arg(long, value_name = "URL", env = "SEVA_NATS_URL", default_value = "nats://127.0.0.1:4222")]
     pub(crate) nats: String,
+    /// The folder of the seeds that services connect with, each with its own; made by `seva nats-config`.
+    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS", default_value = "seeds")]
+    pub(crate) nats_creds: PathBuf,
     /// Its monitoring page, where durability is checked.
     #[arg(long, value_name = "URL", env = "SEVA_NATS_MONITOR_URL", default_value = "http://127.0.0.1:8222")]
     pub(crate) monitor: String,
@@ -81,15 +88,34 @@ pub(crate) struct ServeArgs {
     /// What the log's server must promise before a write counts.
     #[arg(long, value_enum, default_value_t = Durability::Always)]
     pub(crate) durability: Durability,
-    /// How many servers of a cluster keep each message, where the log's streams are made by this start.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) replicas: usize,
     /// Who pays refunds, on loopback only; without one, what is approved waits.
     #[arg(long, value_name = "URL", env = "SEVA_PAYMENT_PROVIDER")]
     pub(crate) payment_provider: Option<String>,
     /// End when standard input does: for whoever starts this process as a part of another.
     #[arg(long)]
     pub(crate) with_parent: bool,
+}
+
+/// Options of `seva nats-config`.
+#[derive(Args, Debug)]
+pub(crate) struct NatsConfigArgs {
+    /// Where to write nats-accounts.conf, which nats-server's configuration includes, and the folder `seeds`. Seeds that are there stay.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) out: PathBuf,
+}
+
+/// Options of `seva nats-setup`.
+#[derive(Args, Debug)]
+pub(crate) struct NatsSetupArgs {
+    /// The NATS server.
+    #[arg(long, value_name = "URL", env = "SEVA_NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub(crate) nats: String,
+    /// The folder that holds the operator's seed.
+    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS", default_value = "seeds")]
+    pub(crate) nats_creds: PathBuf,
+    /// How many servers of a cluster keep each message of a stream that is made now.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) replicas: usize,
 }
 
 /// What the log's server must promise.
@@ -124,6 +150,9 @@ pub(crate) struct Target {
     /// The data folder of a running Seva [default: the last demo's].
     #[arg(long, value_name = "DIR")]
     pub(crate) at: Option<PathBuf>,
+    /// The folder of the seeds that NATS is asked with [default: the one that the running Seva was started with].
+    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS")]
+    pub(crate) nats_creds: Option<PathBuf>,
     /// The file of the token that says who asks.
     #[arg(long, value_name = "FILE", env = "SEVA_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,

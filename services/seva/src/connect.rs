@@ -11,6 +11,7 @@ use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_host::endpoints::{self, Endpoints};
+use seva_rights::{Identity, Seeds};
 use tonic::Request;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Channel, Endpoint};
@@ -90,6 +91,14 @@ impl Bearer {
 /// Where the Seva is that a verb looks at.
 pub(crate) fn endpoints(target: &Target) -> anyhow::Result<Endpoints> {
     Ok(Endpoints::read(&folder(target)?)?)
+}
+
+/// A connection to the log's server of the Seva that a verb looks at, with the rights of one identity.
+pub(crate) async fn nats(target: &Target, identity: Identity) -> anyhow::Result<async_nats::Client> {
+    let Endpoints { nats: url, nats_creds, .. } = endpoints(target)?;
+    let seeds = Seeds::in_folder(target.nats_creds.as_ref().unwrap_or(&nats_creds));
+    let connected = seeds.connect_as(identity)?.connect(&url).await;
+    connected.with_context(|| format!("no connection to {url} as {}", identity.name()))
 }
 
 /// The folder that a verb looks at.

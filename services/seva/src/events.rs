@@ -1,20 +1,27 @@
 //! `seva events`: what is published, as it comes and as a catalogue.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::Client;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
+use async_nats::jetstream::{Message, stream::Stream};
 use clap::{Args, Subcommand};
 use futures::StreamExt as _;
+use seva_eventlog::consumer::claim;
 use seva_history::catalogue;
 use seva_history::cloud_event::{Received, SUBJECTS};
 use seva_history::stream::STREAM;
 use seva_host::shutdown::Shutdown;
+use seva_rights::Identity;
 
 use crate::args::Target;
 use crate::connect;
 use crate::{failure, output};
+
+/// How long the server keeps a consumer that nobody reads from.
+const CONSUMER_KEPT: Duration = Duration::from_secs(30);
 
 /// Options of `seva events`.
 #[derive(Args, Debug)]
@@ -75,9 +82,8 @@ pub(crate) async fn run(args: EventsArgs) -> anyhow::Result<ExitCode> {
 async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::listen()?;
     let stop = shutdown.token();
-    let opening = open(&args);
     let mut events = tokio::select! {
-        events = opening => events?,
+        events = Events::open(&args) => events?,
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
     };
     let mut left = args.limit.unwrap_or(u64::MAX);
@@ -86,7 +92,7 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
             message = events.next() => message,
             () = stop.cancelled() => break,
         };
-        let message = message.context("the events have ended")?.context("the events cannot be read on")?;
+        let message = message.context("the events cannot be read on")?;
         let headers = message.headers.clone().unwrap_or_default();
         let event = Received::read(&headers, &message.payload)
             .with_context(|| format!("a message of {} cannot be read", message.subject))?;
@@ -99,18 +105,57 @@ async fn tail(args: TailArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn open(args: &TailArgs) -> anyhow::Result<Ordered> {
-    let url = &connect::endpoints(&args.target)?.nats;
-    let client = async_nats::connect(url).await.with_context(|| format!("no connection to {url}"))?;
-    let stream = async_nats::jetstream::new(client).get_stream_no_info(STREAM).await?;
-    let config = OrderedConfig {
-        filter_subject: format!("{SUBJECTS}.{}", args.filter),
-        deliver_policy: if args.from_start { DeliverPolicy::All } else { DeliverPolicy::New },
-        ..OrderedConfig::default()
-    };
-    let consumer = stream.create_consumer(config).await.map_err(|error| {
-        failure::unavailable(format!("{STREAM} cannot be read: does `seva serve history` run? {error}"))
-    })?;
+/// The events as they come. A consumer that the server has lost is made anew after the last event that came.
+struct Events {
+    client: Client,
+    stream: Stream<()>,
+    config: pull::Config,
+    messages: pull::Stream,
+}
+
+impl Events {
+    async fn open(args: &TailArgs) -> anyhow::Result<Events> {
+        let client = connect::nats(&args.target, Identity::Analyst).await?;
+        let stream = async_nats::jetstream::new(client.clone()).get_stream_no_info(STREAM).await?;
+        let mut config = pull::Config {
+            filter_subject: format!("{SUBJECTS}.{}", args.filter),
+            deliver_policy: if args.from_start { DeliverPolicy::All } else { DeliverPolicy::New },
+            ack_policy: AckPolicy::None,
+            inactive_threshold: CONSUMER_KEPT,
+            memory_storage: true,
+            num_replicas: 1,
+            ..pull::Config::default()
+        };
+        let messages = messages(&client, &stream, &mut config).await.map_err(|error| {
+            failure::unavailable(format!("{STREAM} cannot be read: does `seva serve history` run? {error:#}"))
+        })?;
+        Ok(Events { client, stream, config, messages })
+    }
+
+    async fn next(&mut self) -> anyhow::Result<Message> {
+        loop {
+            if let Some(Ok(message)) = self.messages.next().await {
+                let start_sequence = message.info().map_err(anyhow::Error::from_boxed)?.stream_sequence + 1;
+                self.config.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence };
+                return Ok(message);
+            }
+            tracing::debug!("the consumer is gone, making another");
+            self.messages = messages(&self.client, &self.stream, &mut self.config).await?;
+        }
+    }
+}
+
+/// Makes a consumer and reads from it. From then on the configuration says where it began: another goes on from there.
+async fn messages(
+    client: &Client,
+    stream: &Stream<()>,
+    config: &mut pull::Config,
+) -> anyhow::Result<pull::Stream> {
+    let consumer = claim(stream, client, &Identity::Analyst.consumers(), config).await?;
+    if config.deliver_policy == DeliverPolicy::New {
+        let start_sequence = consumer.cached_info().delivered.stream_sequence + 1;
+        config.deliver_policy = DeliverPolicy::ByStartSequence { start_sequence };
+    }
     Ok(consumer.messages().await?)
 }
 

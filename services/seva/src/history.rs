@@ -14,6 +14,7 @@ use seva_history::Operations;
 use seva_history::relay::Relay;
 use seva_history::stream::Published;
 use seva_host::layers::Counters;
+use seva_rights::Identity;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -49,14 +50,14 @@ pub(crate) struct Started {
 impl Part<'_> {
     pub(crate) async fn start(self, shutdown: CancellationToken) -> anyhow::Result<Started> {
         let Part { options, verifier, own, counters, gauges, stop } = self;
-        let client = options.connect(NAME).await?;
-        let log = Log::JetStream(JetStreamLog::open(client.clone(), options.replicas).await?);
+        let client = options.connect(Identity::History).await?;
+        let log = JetStreamLog::open(client.clone(), Identity::History.consumers()).await?;
+        let log = Log::JetStream(log);
         let context = async_nats::jetstream::new(client.clone());
         let clock = Arc::clone(&options.clock);
-        let (audit, writing) =
-            Audit::open(context, options.replicas, NAME, Arc::clone(&clock), stop.clone()).await?;
+        let (audit, writing) = Audit::open(context, NAME, Arc::clone(&clock), stop.clone()).await?;
         let door = Door::new(Arc::clone(verifier), audit, clock);
-        let published = Published::open(client, options.replicas).await?;
+        let published = Published::open(client).await?;
         let (relay, task) = Relay::start(log, published, own.clone(), stop.clone());
         let operations = Operations::new(relay.clone(), options.durability.name(), BUILD);
         let (reporter, health_service) = tonic_health::server::health_reporter();

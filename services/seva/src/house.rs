@@ -30,6 +30,7 @@ use seva_readmodel::engine::{Config, Engine, EngineError};
 use seva_readmodel::model::ReadModel;
 use seva_refunds::Payer;
 use seva_refunds::provider::PaymentProvider;
+use seva_rights::{Identity, Seeds};
 use seva_vault::{MasterKey, Vault};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -85,6 +86,8 @@ pub struct Options {
     pub history: bool,
     /// The NATS server that holds the log.
     pub nats_url: String,
+    /// What everybody connects to it with. Intake erases keys if the keeper's seed is among them.
+    pub seeds: Seeds,
     /// Its monitoring page, where durability is checked.
     pub monitor_url: String,
     /// Where databases are kept.
@@ -99,8 +102,6 @@ pub struct Options {
     pub clock: Clock,
     /// Whether a clock that is off the log's stops the writers.
     pub checks_clock: bool,
-    /// How many replicas the streams of log and keys are made with.
-    pub replicas: usize,
     /// Who pays refunds; without one, what is approved waits, and is tried again and again.
     pub payment_provider: Option<PaymentProvider>,
     /// The port of the metrics page; 0 for a free one.
@@ -118,9 +119,8 @@ impl Options {
     }
 
     /// A connection of its own to the log's server.
-    pub(crate) async fn connect(&self, part: &str) -> anyhow::Result<async_nats::Client> {
-        let connecting =
-            async_nats::ConnectOptions::new().name(format!("seva-{part}")).retry_on_initial_connect();
+    pub(crate) async fn connect(&self, identity: Identity) -> anyhow::Result<async_nats::Client> {
+        let connecting = self.seeds.connect_as(identity)?.retry_on_initial_connect();
         let connected = connecting.connect(&self.nats_url).await;
         connected.with_context(|| format!("no connection to {}", self.nats_url))
     }
@@ -293,14 +293,19 @@ struct Started {
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
         let Part { service, listen, options, verifier, counters, stop, own } = self;
-        let client = options.connect(service.name()).await?;
-        let log = JetStreamLog::open(client.clone(), options.replicas).await?;
+        let identity = Identity::Service(service);
+        let client = options.connect(identity).await?;
+        let log = JetStreamLog::open(client.clone(), identity.consumers()).await?;
         let master = options.master.clone().context("a service needs the master key")?;
         let context = async_nats::jetstream::new(client);
-        let vault = Vault::connect(context.clone(), options.replicas, master).await?;
+        // Persons are intake's: whoever else forgot one would forget without its knowing.
+        let keeper = match service == Service::Intake && options.seeds.holds(Identity::Keeper) {
+            true => Some(async_nats::jetstream::new(options.connect(Identity::Keeper).await?)),
+            false => None,
+        };
+        let vault = Vault::connect(context.clone(), keeper, master).await?;
         let clock = Arc::clone(&options.clock);
-        let opened = Audit::open(context, options.replicas, service.name(), clock, stop.clone()).await;
-        let (audit, writing) = opened?;
+        let (audit, writing) = Audit::open(context, service.name(), clock, stop.clone()).await?;
         let door = Door::new(Arc::clone(verifier), audit.clone(), Arc::clone(&options.clock));
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);

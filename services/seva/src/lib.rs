@@ -1,6 +1,7 @@
 //! The program: runs the services, and the verbs of whoever operates them.
 //!
-//! `house` puts services together, for whoever starts them in a process of their own; `token` signs tokens that such a house believes.
+//! `house` puts services together, for whoever starts them in a process of their own; `token` signs tokens that such a house believes, and `nats`
+//! makes the streams that it needs.
 
 mod args;
 mod call;
@@ -16,6 +17,7 @@ mod import;
 mod inbox;
 mod json;
 pub mod metrics;
+pub mod nats;
 mod output;
 mod reflect;
 mod sandbox;
@@ -81,6 +83,8 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Events(args) => events::run(args).await,
         Verb::Import(args) => import::run(args).await,
         Verb::Inbox(args) => inbox::run(args).await,
+        Verb::NatsConfig(args) => nats::config(&args),
+        Verb::NatsSetup(args) => nats::setup(args).await,
         Verb::SandboxProvider(args) => sandbox::run(args).await,
         Verb::Serve(args) => serve::run(args).await,
         Verb::Status(args) => status::run(args).await,

@@ -10,11 +10,12 @@ use seva_domain::service::Service;
 use seva_host::endpoints::Endpoints;
 use seva_host::shutdown::Shutdown;
 use seva_refunds::provider::PaymentProvider;
+use seva_rights::Seeds;
 use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
-use crate::demo::{DATABASES, IDENTITY, MASTER_KEY_FILE};
+use crate::demo::{DATABASES, IDENTITY, MASTER_KEY_FILE, Nats};
 use crate::house::{self, Durability, Options, system_clock};
 use crate::token::IDENTITY_FILE;
 use crate::{failure, history};
@@ -72,6 +73,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         services,
         history,
         nats_url: args.nats.clone(),
+        seeds: Seeds::in_folder(&args.nats_creds),
         monitor_url: args.monitor.clone(),
         data: args.data.clone(),
         listen: args.listen,
@@ -82,13 +84,13 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         },
         clock: system_clock(),
         checks_clock: true,
-        replicas: args.replicas,
         payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
         metrics_port: args.metrics_port,
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
     let endpoints = Endpoints {
         nats: args.nats,
+        nats_creds: std::path::absolute(args.nats_creds)?,
         monitor: args.monitor,
         master_key_file: args.master_key_file.unwrap_or_default(),
         metrics: running.metrics(),
@@ -126,16 +128,16 @@ pub(crate) fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
 /// Starts all services and history on free loopback ports, with the master key that the data folder holds.
 pub(crate) async fn start_all(
     data_dir: &Path,
-    nats_url: &str,
-    monitor_url: &str,
+    nats: Nats<'_>,
     payment_provider: &str,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
     let options = Options {
         services: Service::ALL.to_vec(),
         history: true,
-        nats_url: nats_url.to_owned(),
-        monitor_url: monitor_url.to_owned(),
+        nats_url: nats.server.url(),
+        seeds: nats.seeds.clone(),
+        monitor_url: nats.server.monitor_url(),
         data: data_dir.join(DATABASES),
         listen: ([127, 0, 0, 1], 0).into(),
         master: Some(MasterKey::from_file(data_dir.join(MASTER_KEY_FILE))?),
@@ -143,7 +145,6 @@ pub(crate) async fn start_all(
         identity: Identity::read(&data_dir.join(IDENTITY).join(IDENTITY_FILE))?,
         clock: system_clock(),
         checks_clock: true,
-        replicas: 1,
         payment_provider: Some(PaymentProvider::new(payment_provider)?),
         metrics_port: 0,
     };

@@ -8,6 +8,7 @@ use serde_json::json;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_eventlog::simulate::{self, Report};
+use seva_rights::Identity;
 
 use crate::args::VerifyArgs;
 use crate::connect;
@@ -16,9 +17,8 @@ use crate::output;
 
 /// Reads the whole log, checks that nothing is missing or changed, and runs its facts again in memory.
 pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let url = &connect::endpoints(&args.target)?.nats;
-    let client = async_nats::connect(url).await.with_context(|| format!("no connection to {url}"))?;
-    let log = Log::JetStream(JetStreamLog::open(client, 1).await?);
+    let client = connect::nats(&args.target, Identity::Operator).await?;
+    let log = Log::JetStream(JetStreamLog::open(client, Identity::Operator.consumers()).await?);
     let began = Instant::now();
     let report = simulate::run(&log).await.context("the log is not whole")?;
     let seconds = began.elapsed().as_secs_f64();

@@ -69,6 +69,7 @@ fn the_libraries_depend_on_each_other_in_one_direction() {
         ("seva-eventlog", &["seva-domain"]),
         ("seva-host", &[]),
         ("seva-readmodel", &["seva-domain", "seva-eventlog"]),
+        ("seva-rights", &["seva-domain"]),
         ("seva-vault", &["seva-domain"]),
     ]);
     let libraries = crates.iter().filter(|(_, krate)| part(krate) == "libs");

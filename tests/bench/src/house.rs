@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use async_nats::{Client, ConnectOptions};
 use futures::future::try_join_all;
+use nkeys::KeyPair;
 use seva::house::{Durability, Options, start, system_clock};
 use seva_api::parse::timestamp;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
@@ -18,6 +20,7 @@ use seva_eventlog::log::Log;
 use seva_host::endpoints::Endpoints;
 use seva_host::nats_server::{self, NatsServer};
 use seva_host::shutdown::Shutdown;
+use seva_rights::{Identity, Seeds};
 use seva_vault::MasterKey;
 use tempfile::TempDir;
 use tokio::process::Child;
@@ -42,6 +45,9 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 /// Everything that runs.
 pub(crate) struct House {
     pub(crate) nats: NatsServer,
+    seeds: Seeds,
+    /// Of a user who may also make streams that are not Seva's.
+    plain: KeyPair,
     services: Option<Child>,
     endpoints: Endpoints,
     // Removed last.
@@ -55,9 +61,15 @@ impl House {
             Some(folder) => TempDir::with_prefix_in("seva-bench-", folder),
             None => TempDir::with_prefix("seva-bench-"),
         }?;
-        let nats = NatsServer::start(nats_server::Options::new(folder.path().join("nats"))).await?;
+        let seeds = Seeds::make(folder.path().join("seeds"))?;
+        let plain = KeyPair::new_user();
+        let accounts = seeds.accounts(&[plain.public_key()])?;
+        let options =
+            nats_server::Options { accounts, ..nats_server::Options::new(folder.path().join("nats")) };
+        let nats = NatsServer::start(options).await?;
+        seva::nats::set_up(&nats.url(), &seeds, 1).await?;
         MasterKey::generate_file(folder.path().join("master.key"))?;
-        let mut house = House { nats, services: None, endpoints: Endpoints::default(), folder };
+        let mut house = House { nats, seeds, plain, services: None, endpoints: Endpoints::default(), folder };
         house.start_services().await?;
         house.settled(0).await?;
         Ok(house)
@@ -122,10 +134,20 @@ impl House {
         self.watcher()?.settled(sequence).await
     }
 
+    /// A connection with the rights of an identity.
+    pub(crate) async fn connect(&self, identity: Identity) -> anyhow::Result<Client> {
+        Ok(self.seeds.connect_as(identity)?.connect(self.nats.url()).await?)
+    }
+
+    /// A connection that may do everything.
+    pub(crate) async fn connect_plainly(&self) -> anyhow::Result<Client> {
+        Ok(ConnectOptions::with_nkey(self.plain.seed()?).connect(self.nats.url()).await?)
+    }
+
     /// The log, read by the bench itself.
     pub(crate) async fn log(&self) -> anyhow::Result<Log> {
-        let client = async_nats::connect(self.nats.url()).await?;
-        Ok(Log::JetStream(JetStreamLog::open(client, 1).await?))
+        let client = self.connect(Identity::Operator).await?;
+        Ok(Log::JetStream(JetStreamLog::open(client, Identity::Operator.consumers()).await?))
     }
 }
 
@@ -213,10 +235,12 @@ pub(crate) fn unhurried<T>(message: T) -> Request<T> {
 pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
     let master_key_file = folder.join("master.key");
+    let seeds = Seeds::in_folder(folder.join("seeds"));
     let options = Options {
         services: Service::ALL.to_vec(),
         history: false,
         nats_url: nats.clone(),
+        seeds: seeds.clone(),
         monitor_url: monitor.clone(),
         data: folder.join("databases"),
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
@@ -225,15 +249,20 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         identity: seva_tokens::identity(),
         clock: system_clock(),
         checks_clock: true,
-        replicas: 1,
         payment_provider: None,
         metrics_port: 0,
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
     let pages = running.services.keys().map(|service| (service.name().to_owned(), running.metrics.clone()));
-    let endpoints =
-        Endpoints { nats, monitor, master_key_file, metrics: pages.collect(), services: services.collect() };
+    let endpoints = Endpoints {
+        nats,
+        nats_creds: seeds.folder().to_owned(),
+        monitor,
+        master_key_file,
+        metrics: pages.collect(),
+        services: services.collect(),
+    };
     endpoints.write(&folder)?;
     tokio::select! {
         over = running.stopped() => over,

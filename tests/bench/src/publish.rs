@@ -28,7 +28,7 @@ const MANY: [usize; 3] = [16, 64, 256];
 
 /// Publishes one record a message, with so many on their way, and many records a message, one message after the other.
 pub(crate) async fn measure(house: &House, measures: &Measures, table: &mut Table) -> anyhow::Result<()> {
-    let context = jetstream::new(async_nats::connect(house.nats.url()).await?);
+    let context = jetstream::new(house.connect_plainly().await?);
     let config = stream::Config {
         name: "BENCH".to_owned(),
         subjects: vec!["bench.>".to_owned()],

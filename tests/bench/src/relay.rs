@@ -8,6 +8,7 @@ use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_history::relay::{Progress, Relay};
 use seva_history::stream::Published;
+use seva_rights::Identity;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Measures;
@@ -30,9 +31,9 @@ pub(crate) async fn measure(
         customers.fill(house, count).await?;
     }
     eprintln!("publishing the log ...");
-    let client = async_nats::connect(house.nats.url()).await?;
-    let log = Log::JetStream(JetStreamLog::open(client.clone(), 1).await?);
-    let published = Published::open(client, 1).await?;
+    let client = house.connect(Identity::History).await?;
+    let log = Log::JetStream(JetStreamLog::open(client.clone(), Identity::History.consumers()).await?);
+    let published = Published::open(client).await?;
     let stop = CancellationToken::new();
     let began = Instant::now();
     let (relay, task) = Relay::start(log, published, Own::default(), stop.clone());

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use seva_eventlog::jetstream::STREAM;
+use seva_rights::Identity;
 
 use crate::house::House;
 use crate::table::{Against, Bound, Row, Table};
@@ -40,7 +41,7 @@ pub(crate) struct Disk {
 impl Disk {
     /// Looks at the log and at every database.
     pub(crate) async fn look(house: &House) -> anyhow::Result<Disk> {
-        let client = async_nats::connect(house.nats.url()).await?;
+        let client = house.connect(Identity::Operator).await?;
         let stream = async_nats::jetstream::new(client).get_stream(STREAM).await?;
         let state = &stream.cached_info().state;
         let mut parts = vec![("log".to_owned(), state.bytes)];

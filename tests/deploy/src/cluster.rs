@@ -11,6 +11,7 @@ use seva_domain::service::Service;
 use seva_eventlog::jetstream::{JetStreamLog, STREAM};
 use seva_eventlog::log::Log;
 use seva_eventlog::simulate;
+use seva_rights::{Identity, Seeds};
 use seva_stories::{MASTER, Recorded, Services, as_actor, say};
 use seva_support::eventually;
 use seva_vault::MasterKey;
@@ -26,7 +27,7 @@ const WRITES: usize = 20;
 const NAMES: [&str; 3] = ["nats-1", "nats-2", "nats-3"];
 
 /// Three servers, started, each syncing every write.
-async fn servers() -> Vec<Server> {
+async fn servers(seeds: &Seeds) -> Vec<Server> {
     let ports = NAMES.map(|_| free_port());
     let written = NAMES.map(|name| format!("nats://{name}:6222"));
     let routes: Vec<(&str, String)> = written
@@ -36,7 +37,7 @@ async fn servers() -> Vec<Server> {
         .collect();
     let server = |(name, port): (&str, u16)| {
         let environment = vec![("NATS_NAME", name.to_owned()), ("NATS_ROUTE", format!("127.0.0.1:{port}"))];
-        Server::new("deploy/nats-cluster.conf", &routes, environment)
+        Server::new("deploy/nats-cluster.conf", seeds, &routes, environment)
     };
     let mut servers: Vec<Server> = NAMES.into_iter().zip(ports).map(server).collect();
     for server in &mut servers {
@@ -49,8 +50,8 @@ async fn servers() -> Vec<Server> {
 }
 
 /// What a stream's servers are: its leader, and how many others are up to date with it.
-async fn members(url: &str, stream: &str) -> Option<(String, usize)> {
-    let context = jetstream::new(async_nats::connect(url).await.ok()?);
+async fn members(server: &Server, stream: &str) -> Option<(String, usize)> {
+    let context = jetstream::new(server.connect(Identity::Operator).await?);
     let cluster = context.get_stream(stream).await.ok()?.cached_info().cluster.clone()?;
     let current = cluster.replicas.iter().filter(|peer| peer.current && !peer.offline).count();
     Some((cluster.leader?, current))
@@ -66,14 +67,18 @@ struct Host {
 impl Host {
     async fn start(server: &Server) -> Host {
         let is_member = async || {
-            let client = async_nats::connect(&server.url).await.ok()?;
+            let client = server.connect(Identity::Operator).await?;
             jetstream::new(client).query_account().await.ok()
         };
         eventually("the server is one of three", PATIENCE, is_member).await;
+        // Each host's is begun with: the streams are made by whichever is first.
+        let made = async || seva::nats::set_up(&server.url, &server.seeds, 3).await.ok();
+        eventually("the streams are made", PATIENCE, made).await;
         let data = tempfile::tempdir().unwrap();
         let options = Options {
             services: vec![Service::Intake, Service::Policy],
             nats_url: server.url.clone(),
+            seeds: server.seeds.clone(),
             monitor_url: server.monitor.clone(),
             data: data.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -83,7 +88,6 @@ impl Host {
             durability: Durability::Always,
             clock: system_clock(),
             checks_clock: true,
-            replicas: 3,
             payment_provider: None,
             metrics_port: 0,
         };
@@ -128,7 +132,8 @@ impl Host {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_cluster_loses_nothing_that_it_acknowledged_when_its_leader_is_killed() {
-    let mut servers = servers().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut servers = servers(&Seeds::make(folder.path()).unwrap()).await;
     let mut hosts = Vec::new();
     for server in &servers {
         hosts.push(Host::start(server).await);
@@ -138,13 +143,13 @@ async fn a_cluster_loses_nothing_that_it_acknowledged_when_its_leader_is_killed(
     let killing = async {
         join_all(hosts.iter().map(|host| host.writes_on(WRITES))).await;
         for stream in [STREAM, "SEVA_KEYS"] {
-            let whole = async || members(&servers[0].url, stream).await.filter(|(_, current)| *current == 2);
+            let whole = async || members(&servers[0], stream).await.filter(|(_, current)| *current == 2);
             eventually("three servers keep the stream", PATIENCE, whole).await;
         }
         // What an operator looks at for it.
         let page = page(&format!("{}/jsz?streams=true", servers[0].monitor)).await.unwrap();
         assert!(page.contains("\"current\": true") && page.contains(STREAM), "{page}");
-        let (leader, _) = members(&servers[0].url, STREAM).await.unwrap();
+        let (leader, _) = members(&servers[0], STREAM).await.unwrap();
         let killed = NAMES.iter().position(|name| **name == leader).unwrap();
         servers[killed].kill9().await;
         let survivors = hosts.iter().enumerate().filter(|(n, _)| *n != killed).map(|(_, host)| host);
@@ -156,7 +161,7 @@ async fn a_cluster_loses_nothing_that_it_acknowledged_when_its_leader_is_killed(
     };
     let (acknowledged, ()) = tokio::join!(writing, killing);
 
-    let log = Recorded::read(&servers[0].url).await;
+    let log = Recorded::read(servers[0].connect(Identity::Operator).await.unwrap()).await;
     let mut cases = HashMap::new();
     let of_cases = log.records.iter().filter(|(_, _, record)| record.noun.name() == "case");
     for request in of_cases.filter_map(|(_, _, record)| record.request) {
@@ -169,8 +174,9 @@ async fn a_cluster_loses_nothing_that_it_acknowledged_when_its_leader_is_killed(
             assert_eq!(cases.get(&id), Some(&1), "{request} was acknowledged");
         }
     }
-    let client = async_nats::connect(&servers[0].url).await.unwrap();
-    let log = Log::JetStream(JetStreamLog::open(client, 3).await.unwrap());
+    let client = servers[0].connect(Identity::Operator).await.unwrap();
+    let log = JetStreamLog::open(client, Identity::Operator.consumers()).await.unwrap();
+    let log = Log::JetStream(log);
     assert!(simulate::run(&log).await.unwrap().difference.is_none());
     for host in hosts {
         host.services.stop().await;

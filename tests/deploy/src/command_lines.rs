@@ -26,7 +26,11 @@ fn the_pages_show_command_lines_that_the_program_takes() {
 #[test]
 fn the_containers_run_command_lines_that_the_program_takes() {
     let calls = compose::calls();
-    assert_eq!(calls.len(), 2 * services().len(), "one to serve and one to look how it is");
+    assert_eq!(
+        calls.len(),
+        1 + 2 * services().len(),
+        "the streams; then one to serve and one to look how it is"
+    );
     for call in calls {
         accepted("compose.yaml", &call);
     }

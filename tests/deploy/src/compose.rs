@@ -25,7 +25,9 @@ fn strings(list: &Yaml) -> Vec<String> {
 /// The command lines of the program: what each service's container runs, and how its health is asked.
 pub(crate) fn calls() -> Vec<Vec<String>> {
     let compose = compose();
-    let mut calls = Vec::new();
+    let mut calls = vec![
+        ["seva".to_owned()].into_iter().chain(strings(&compose["services"]["setup"]["command"])).collect(),
+    ];
     for service in services() {
         let container = &compose["services"][service];
         assert!(!container.is_badvalue(), "there is no container for {service}");
@@ -42,9 +44,9 @@ pub(crate) fn calls() -> Vec<Vec<String>> {
 fn every_service_has_a_container_and_each_asks_for_its_own_health() {
     let compose = compose();
     let names = compose["services"].as_hash().unwrap().keys().map(|name| name.as_str().unwrap());
-    let found: Vec<&str> = names.filter(|name| !["host", "nats"].contains(name)).collect();
+    let found: Vec<&str> = names.filter(|name| !["host", "nats", "setup"].contains(name)).collect();
     assert_eq!(found, services());
-    for (pair, service) in calls().chunks(2).zip(found) {
+    for (pair, service) in calls()[1..].chunks(2).zip(found) {
         assert_eq!(pair[0][1..3], ["serve", service]);
         assert_eq!(pair[1][1..4], ["status", service, "--ready"]);
     }
@@ -53,7 +55,7 @@ fn every_service_has_a_container_and_each_asks_for_its_own_health() {
 #[test]
 fn containers_and_units_answer_on_the_same_ports() {
     let variables = variables();
-    for (call, service) in calls().iter().step_by(2).zip(services()) {
+    for (call, service) in calls()[1..].iter().step_by(2).zip(services()) {
         let after = |option: &str| call[call.iter().position(|word| word == option).unwrap() + 1].clone();
         assert_eq!(after("--listen"), format!("127.0.0.1:{}", variables[&format!("PORT_{service}")]));
         assert_eq!(after("--metrics-port"), variables[&format!("METRICS_PORT_{service}")]);
@@ -88,4 +90,22 @@ fn what_a_container_names_is_declared() {
         assert!(setting(container, "environment").is_badvalue());
     }
     assert!(compose["secrets"]["master_key"]["file"].as_str().is_some());
+}
+
+#[test]
+fn every_container_has_its_own_seed_and_no_other_ones() {
+    let compose = compose();
+    for service in services() {
+        let mut seeds = strings(setting(&compose["services"][service], "secrets"));
+        seeds.retain(|secret| secret.ends_with(".nk"));
+        let mut wanted = vec![format!("{service}.nk")];
+        // Intake forgets persons.
+        wanted.extend((service == "intake").then(|| "keeper.nk".to_owned()));
+        assert_eq!(seeds, wanted);
+    }
+    assert_eq!(strings(&compose["services"]["setup"]["secrets"]), ["operator.nk"]);
+    for (name, secret) in compose["secrets"].as_hash().unwrap() {
+        let (name, file) = (name.as_str().unwrap(), secret["file"].as_str().unwrap());
+        assert!(!name.ends_with(".nk") || file == format!("./seeds/{name}"), "{file}");
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use seva_api::pb::intake::v1::GetTimelineRequest;
 use seva_api::pb::operations::v1::GetStatusResponse;
 use seva_domain::service::Service;
+use seva_rights::Identity;
 use seva_stories::{House, Services, as_actor, say};
 use seva_support::{eventually, nats};
 
@@ -97,7 +98,7 @@ async fn a_restored_log_with_its_keys_gives_the_same_answers_from_new_databases(
     house.settled().await;
     let before = house.digests(Service::Intake).await;
     let incarnation = house.statuses().await[0].log_incarnation.clone();
-    let client = async_nats::connect(house.nats().url()).await.unwrap();
+    let client = house.nats().connect(Identity::Operator).await;
     let mut backups = Vec::new();
     for stream in ["SEVA_LOG", "SEVA_KEYS"] {
         backups.push(back_up(&client, stream).await);
@@ -108,12 +109,13 @@ async fn a_restored_log_with_its_keys_gives_the_same_answers_from_new_databases(
     house.stop_services().await;
 
     let elsewhere = nats().await;
-    let client = async_nats::connect(elsewhere.url()).await.unwrap();
+    let client = elsewhere.connect(Identity::Operator).await;
     for backup in &backups {
         restore(&client, backup).await;
     }
     let mut options = house.options().clone();
     (options.nats_url, options.monitor_url) = (elsewhere.url(), elsewhere.monitor_url());
+    options.seeds = elsewhere.seeds().clone();
     // New databases, and those that know of more than the log has: they are put aside by themselves.
     let data = tempfile::tempdir().unwrap();
     for folder in [house.data().to_owned(), data.path().to_owned()] {

@@ -7,8 +7,10 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::Client;
 use rand::Rng as _;
 use seva_host::nats_server::{find, sync_always};
+use seva_rights::{Identity, Seeds};
 use seva_support::eventually;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -46,6 +48,7 @@ pub(crate) fn with_lines(text: &str, replaced: &[(&str, String)]) -> String {
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) monitor: String,
+    pub(crate) seeds: Seeds,
     child: Option<Child>,
     environment: Vec<(&'static str, String)>,
     folder: TempDir,
@@ -55,6 +58,7 @@ impl Server {
     /// A server to be started with a file of `deploy/`.
     pub(crate) fn new(
         file: &str,
+        seeds: &Seeds,
         routes: &[(&str, String)],
         environment: Vec<(&'static str, String)>,
     ) -> Server {
@@ -66,14 +70,21 @@ impl Server {
             ("store_dir: /var/lib/nats", format!("store_dir: {:?}", folder.path().join("store"))),
         ];
         replaced.extend_from_slice(routes);
+        std::fs::write(folder.path().join("nats-accounts.conf"), seeds.accounts(&[]).unwrap()).unwrap();
         std::fs::write(folder.path().join("server.conf"), with_lines(&text(file), &replaced)).unwrap();
         Server {
             url: format!("nats://127.0.0.1:{port}"),
             monitor: format!("http://127.0.0.1:{monitor}"),
+            seeds: seeds.clone(),
             child: None,
             environment,
             folder,
         }
+    }
+
+    /// A connection to it, once it takes clients.
+    pub(crate) async fn connect(&self, identity: Identity) -> Option<Client> {
+        self.seeds.connect_as(identity).unwrap().connect(&self.url).await.ok()
     }
 
     /// Starts it, for the first time or again; it need not be ready.
@@ -110,7 +121,9 @@ impl Server {
 fn settings(text: &str) -> Vec<(String, String)> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let pairs = lines.windows(2).filter(|pair| {
-        let is_list = pair[1].starts_with("nats://") || pair[1].contains(['{', '}', ']']);
+        let is_list = pair[1].starts_with("nats://")
+            || pair[1].starts_with("include ")
+            || pair[1].contains(['{', '}', ']']);
         !pair[1].is_empty() && !pair[1].starts_with('#') && !is_list
     });
     pairs.map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect()

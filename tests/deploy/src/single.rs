@@ -1,6 +1,7 @@
 //! The configuration for a single server, run.
 
 use seva_eventlog::commit::BYTES_MAX;
+use seva_rights::{Identity, Seeds};
 use seva_support::eventually;
 
 use crate::servers::{PATIENCE, Server};
@@ -8,11 +9,14 @@ use crate::watching::page;
 
 #[tokio::test]
 async fn a_single_server_syncs_every_write_and_has_the_limits_that_its_file_gives() {
-    let mut server = Server::new("deploy/nats-server.conf", &[], Vec::new());
+    let folder = tempfile::tempdir().unwrap();
+    let seeds = Seeds::make(folder.path()).unwrap();
+    let mut server = Server::new("deploy/nats-server.conf", &seeds, &[], Vec::new());
     server.start().await;
     assert!(server.syncs_always().await);
-    let connect = async || async_nats::connect(&server.url).await.ok();
+    let connect = async || server.connect(Identity::Operator).await;
     let client = eventually("the server takes clients", PATIENCE, connect).await;
+    assert!(async_nats::connect(&server.url).await.is_err(), "nobody is let in without a seed");
     let info = client.server_info();
     assert_eq!(info.max_payload, 1024 * 1024);
     assert!(info.max_payload >= 2 * BYTES_MAX, "a commit has room");

@@ -27,7 +27,7 @@ fn the_target_and_the_ports_name_every_service() {
     let found = target.lines().filter(|line| line.starts_with("Wants=seva@")).map(ToOwned::to_owned);
     assert_eq!(found.collect::<BTreeSet<_>>(), wanted);
 
-    let mut names: BTreeSet<String> = BTreeSet::from(["REPLICAS".to_owned()]);
+    let mut names = BTreeSet::new();
     for service in services() {
         names.extend([format!("PORT_{service}"), format!("METRICS_PORT_{service}")]);
     }
@@ -38,10 +38,13 @@ fn the_target_and_the_ports_name_every_service() {
 }
 
 #[test]
-fn a_service_has_time_to_drain_and_gets_the_master_key_as_a_credential() {
+fn a_service_has_time_to_drain_and_gets_its_seed_and_the_master_key_as_credentials() {
     let unit = unit("seva@.service");
     let seconds: u64 = unit["TimeoutStopSec"].strip_suffix('s').unwrap().parse().unwrap();
     assert!(seconds > DRAIN.as_secs());
+    let text = text("deploy/systemd/seva@.service");
+    assert!(text.lines().any(|line| line == "LoadCredential=%i.nk:/etc/seva/seeds/%i.nk"));
+    assert!(unit["ExecStart"].contains("--nats-creds ${CREDENTIALS_DIRECTORY} "));
     assert_eq!(unit["LoadCredential"], "master-key:/etc/seva/master.key");
     assert!(unit["ExecStart"].contains("--master-key-file ${CREDENTIALS_DIRECTORY}/master-key"));
     assert_eq!(unit["Restart"], "on-failure");

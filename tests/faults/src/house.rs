@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use seva_host::nats_server::{self, NatsServer};
+use seva_host::nats_server::NatsServer;
+use seva_rights::Seeds;
 use seva_vault::MasterKey;
 use tokio::time::Instant;
 
@@ -13,7 +14,7 @@ use crate::clock::Pace;
 use crate::doors::{Door, Doors};
 use crate::history::{History, Line, now};
 use crate::processes::{Processes, Setting, master_key};
-use crate::run::Plan;
+use crate::run::{self, Plan};
 use crate::settle;
 
 /// What a run has started. Dropping it ends all.
@@ -25,6 +26,8 @@ pub(crate) struct House {
     pub(crate) rng: StdRng,
     pub(crate) pace: Pace,
     pub(crate) nats: NatsServer,
+    /// What everybody connects to it with.
+    pub(crate) seeds: Seeds,
 }
 
 impl House {
@@ -37,18 +40,20 @@ impl House {
         let (seed, kills, clients) = (*seed, *kills, *clients);
         history.write(&Line::Began { at: now(), seed, kills, clients, pace })?;
         MasterKey::generate_file(master_key(folder))?;
-        let nats = NatsServer::start(nats_server::Options::new(folder.join("nats"))).await?;
+        let (nats, seeds) = run::serve_log(&folder.join("nats")).await?;
+        seva::nats::set_up(&nats.url(), &seeds, 1).await?;
         let setting = Setting {
             program: program.clone(),
             folder: folder.clone(),
             nats: nats.url(),
+            seeds: seeds.folder().to_owned(),
             monitor: nats.monitor_url(),
             pace,
             planted: planted.clone(),
         };
         let (mut processes, doors) = Processes::new(setting, history.clone())?;
         processes.provider.start()?;
-        Ok(House { processes, doors, history, rng: StdRng::seed_from_u64(seed), pace, nats })
+        Ok(House { processes, doors, history, rng: StdRng::seed_from_u64(seed), pace, nats, seeds })
     }
 
     /// Waits until these processes serve.

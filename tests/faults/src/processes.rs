@@ -22,6 +22,8 @@ pub(crate) struct Setting {
     pub(crate) program: PathBuf,
     pub(crate) folder: PathBuf,
     pub(crate) nats: String,
+    /// The folder of the seeds.
+    pub(crate) seeds: PathBuf,
     pub(crate) monitor: String,
     /// How their clocks go.
     pub(crate) pace: Pace,
@@ -87,7 +89,7 @@ impl Processes {
 
     /// Starts a process, for the first time or again.
     pub(crate) fn start(&mut self, n: usize) -> anyhow::Result<()> {
-        let Setting { program, folder, nats, monitor, pace, planted } = &self.setting;
+        let Setting { program, folder, nats, seeds, monitor, pace, planted } = &self.setting;
         let process = &mut self.all[n];
         let name = &process.door.name;
         let log = File::options()
@@ -97,6 +99,8 @@ impl Processes {
         let mut command = Command::new(program);
         command
             .args(["serve", process.door.service.name(), "--nats", nats, "--monitor", monitor])
+            .arg("--nats-creds")
+            .arg(seeds)
             .arg("--data")
             .arg(folder.join("databases").join(name))
             .args(["--listen", &format!("127.0.0.1:{}", process.door.port)])

@@ -9,6 +9,7 @@ use futures::future::join_all;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_host::nats_server::{self, NatsServer};
+use seva_rights::{Identity, Seeds};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -82,7 +83,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
     let mut house = House::begin(plan).await?;
     (0..house.processes.all.len()).try_for_each(|n| house.processes.start(n))?;
     let doors = house.doors.clone();
-    let log = connect(&house.nats.url()).await?;
+    let log = connect(&house.nats, &house.seeds).await?;
     let trouble = match house.up(&doors.all(), plan.settle_within).await {
         Ok(()) => {
             policy::publish(&doors.policy, policy::OUTCOME_WITHIN_SECONDS, plan.settle_within).await?;
@@ -109,7 +110,7 @@ pub async fn run(plan: &Plan) -> anyhow::Result<Verdict> {
 
 /// Kills under load, until all is done and every client has its last answer.
 async fn under_load(house: &mut House, plan: &Plan) -> anyhow::Result<()> {
-    let House { processes, doors, history, rng, pace, nats } = house;
+    let House { processes, doors, history, rng, pace, nats, .. } = house;
     let stop = CancellationToken::new();
     let load = Load::new(doors.clone(), history.clone(), *pace, plan.hot, stop.clone());
     let clients: Vec<_> = (0..plan.clients).map(|n| tokio::spawn(load.clone().run(n, plan.seed))).collect();
@@ -131,15 +132,24 @@ async fn under_load(house: &mut House, plan: &Plan) -> anyhow::Result<()> {
 pub async fn check_history(folder: &Path) -> anyhow::Result<Verdict> {
     let copy = tempfile::tempdir()?;
     copy_folder(&folder.join("nats").join("store"), &copy.path().join("store"))?;
-    let mut nats = NatsServer::start(nats_server::Options::new(copy.path())).await?;
-    let verdict = judge::judge(folder, &connect(&nats.url()).await?).await?;
+    let (mut nats, seeds) = serve_log(copy.path()).await?;
+    let verdict = judge::judge(folder, &connect(&nats, &seeds).await?).await?;
     nats.stop().await?;
     Ok(verdict)
 }
 
-pub(crate) async fn connect(url: &str) -> anyhow::Result<Log> {
-    let client = async_nats::connect(url).await?;
-    Ok(Log::JetStream(JetStreamLog::open(client, 1).await?))
+/// Starts the log's server in a folder, under the rights that everybody has.
+pub(crate) async fn serve_log(folder: &Path) -> anyhow::Result<(NatsServer, Seeds)> {
+    let seeds = Seeds::make(folder.join("seeds"))?;
+    let accounts = seeds.accounts(&[])?;
+    let nats = NatsServer::start(nats_server::Options { accounts, ..nats_server::Options::new(folder) });
+    Ok((nats.await?, seeds))
+}
+
+/// The log as an operator reads it.
+pub(crate) async fn connect(nats: &NatsServer, seeds: &Seeds) -> anyhow::Result<Log> {
+    let client = seeds.connect_as(Identity::Operator)?.connect(nats.url()).await?;
+    Ok(Log::JetStream(JetStreamLog::open(client, Identity::Operator.consumers()).await?))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {

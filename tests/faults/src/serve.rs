@@ -11,6 +11,7 @@ use seva_domain::service::Service;
 use seva_host::shutdown::Shutdown;
 use seva_host::telemetry::{self, Format};
 use seva_refunds::provider::PaymentProvider;
+use seva_rights::Seeds;
 use seva_vault::MasterKey;
 
 use crate::clock::Pace;
@@ -26,6 +27,9 @@ pub struct ServeArgs {
     /// The NATS server that holds the log.
     #[arg(long, value_name = "URL")]
     nats: String,
+    /// The folder of the seeds.
+    #[arg(long, value_name = "DIR")]
+    nats_creds: PathBuf,
     /// Its monitoring page.
     #[arg(long, value_name = "URL")]
     monitor: String,
@@ -60,6 +64,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         services: vec![Service::parse(&args.service).context("there is no such service")?],
         history: false,
         nats_url: args.nats,
+        seeds: Seeds::in_folder(args.nats_creds),
         monitor_url: args.monitor,
         data: args.data,
         listen: args.listen,
@@ -69,7 +74,6 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         clock: pace.clock(),
         // A clock that is faster on purpose would stop the writers.
         checks_clock: pace.rate == 1,
-        replicas: 1,
         payment_provider: provider.map(|provider| provider.answering_within(PROVIDER_ANSWER_MAX)),
         metrics_port: 0,
     };

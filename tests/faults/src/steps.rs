@@ -111,7 +111,7 @@ impl Stage {
     async fn start(plan: &Plan) -> anyhow::Result<Stage> {
         let mut house = House::begin(plan).await?;
         let (policy, refunds) = (house.doors.policy.clone(), house.doors.refunds.clone());
-        let log = run::connect(&house.nats.url()).await?;
+        let log = run::connect(&house.nats, &house.seeds).await?;
         let folder = plan.folder.clone();
         house.processes.start(house.processes.place(&policy)?)?;
         house.up(&[&policy], PATIENCE).await?;

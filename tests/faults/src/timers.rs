@@ -69,7 +69,7 @@ pub async fn run(plan: &Plan, count: u32) -> anyhow::Result<(Report, Verdict)> {
     places.iter().try_for_each(|n| house.processes.start(*n))?;
     house.up(&[&policy, &intake], plan.settle_within).await?;
     policy::publish(&policy, policy::OUTCOME_WITHIN_SECONDS, plan.settle_within).await?;
-    let log = run::connect(&house.nats.url()).await?;
+    let log = run::connect(&house.nats, &house.seeds).await?;
 
     let begun = Instant::now();
     let cases = cases(&intake, count).await?;

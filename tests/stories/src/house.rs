@@ -8,6 +8,7 @@ use std::time::Duration;
 use seva::house::{Durability, Options};
 use seva_domain::service::Service;
 use seva_refunds::provider::PaymentProvider;
+use seva_rights::Identity;
 use seva_support::{TestNats, eventually, nats};
 use seva_vault::MasterKey;
 use tempfile::TempDir;
@@ -50,11 +51,13 @@ impl House {
     pub async fn paid_by(provider: Option<PaymentProvider>) -> House {
         let clock = TestClock::default();
         let nats = nats().await;
+        seva::nats::set_up(&nats.url(), nats.seeds(), 1).await.expect("the operator makes the streams");
         let data = tempfile::tempdir().expect("a temporary folder");
         let options = Options {
             services: Service::ALL.to_vec(),
             history: false,
             nats_url: nats.url(),
+            seeds: nats.seeds().clone(),
             monitor_url: nats.monitor_url(),
             data: data.path().to_owned(),
             listen: ([127, 0, 0, 1], 0).into(),
@@ -63,7 +66,6 @@ impl House {
             identity: seva_tokens::identity(),
             clock: clock.clock(),
             checks_clock: false,
-            replicas: 1,
             payment_provider: provider,
             metrics_port: 0,
         };
@@ -95,7 +97,7 @@ impl House {
 
     /// The log as it stands now.
     pub async fn log(&self) -> Recorded {
-        Recorded::read(&self.nats.url()).await
+        Recorded::read(self.nats.connect(Identity::Operator).await).await
     }
 
     /// A second process of one service: its own database and port, the same log.

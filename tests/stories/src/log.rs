@@ -10,6 +10,7 @@ use seva_domain::values::{Actor, RequestId};
 use seva_eventlog::commit::{Position, ReadCommit};
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
+use seva_rights::Identity;
 use seva_vault::{MasterKey, Vault};
 
 use crate::house::MASTER;
@@ -24,10 +25,10 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Reads the log of a NATS server.
-    pub async fn read(nats_url: &str) -> Recorded {
-        let client = async_nats::connect(nats_url).await.expect("a connection to the test's nats-server");
-        let log = Log::JetStream(JetStreamLog::open(client, 1).await.expect("a log"));
+    /// Reads the log over an operator's connection.
+    pub async fn read(operator: async_nats::Client) -> Recorded {
+        let log = JetStreamLog::open(operator, Identity::Operator.consumers()).await.expect("a log");
+        let log = Log::JetStream(log);
         let end = log.end().await.expect("a log that can be read");
         let mut records = Vec::new();
         for sequence in 1..=end {

@@ -44,7 +44,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The audit stream cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the stream {AUDIT_STREAM} cannot be opened")]
+#[error("the stream {AUDIT_STREAM} cannot be opened; `seva nats-setup` makes it")]
 pub struct AuditError(#[source] async_nats::Error);
 
 /// Writes the audit records of one service. Clones write to the same place.
@@ -63,14 +63,8 @@ struct Opening {
 }
 
 impl Audit {
-    /// Finds or makes the stream, with so many replicas. The task writes until `stop`, and then what is left.
-    pub async fn open(
-        context: Context,
-        replicas: usize,
-        service: &'static str,
-        clock: Clock,
-        stop: CancellationToken,
-    ) -> Result<(Audit, impl Future<Output = ()> + Send + 'static), AuditError> {
+    /// Makes the stream, with so many replicas, if there is none.
+    pub async fn set_up(context: &Context, replicas: usize) -> Result<(), AuditError> {
         let config = Config {
             name: AUDIT_STREAM.to_owned(),
             description: Some("what was opened and denied, without personal data".to_owned()),
@@ -85,6 +79,17 @@ impl Audit {
             ..Config::default()
         };
         context.get_or_create_stream(config).await.map_err(|error| AuditError(error.into()))?;
+        Ok(())
+    }
+
+    /// Finds the stream. The task writes until `stop`, and then what is left.
+    pub async fn open(
+        context: Context,
+        service: &'static str,
+        clock: Clock,
+        stop: CancellationToken,
+    ) -> Result<(Audit, impl Future<Output = ()> + Send + 'static), AuditError> {
+        context.get_stream(AUDIT_STREAM).await.map_err(|error| AuditError(error.into()))?;
         let (openings, asked) = mpsc::channel(WAITING_MAX);
         let denials = Arc::default();
         let audit = Audit { openings, denials: Arc::clone(&denials), clock: Arc::clone(&clock) };

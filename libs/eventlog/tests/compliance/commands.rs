@@ -81,9 +81,13 @@ async fn what_is_so_already_leaves_nothing(house: House) {
 
 async fn nothing_is_taken_before_there_is_a_policy(house: House) {
     // The policy stands, but this writer has not followed the log to there.
-    let intake =
-        Process::start(house.another_log().await, Service::Intake, &Disk::default(), Setting::default())
-            .await;
+    let intake = Process::start(
+        house.another_log(Service::Intake).await,
+        Service::Intake,
+        &Disk::default(),
+        Setting::default(),
+    )
+    .await;
     intake.stall(true);
     let answer = intake.submit(register("ann")).await;
     assert!(

@@ -13,6 +13,7 @@ use seva_eventlog::jetstream::STREAM;
 use seva_eventlog::log::{Log, LogError, Stored};
 use seva_eventlog::shard::ShardError;
 use seva_eventlog::writer::{Answer, Phase, Unavailable};
+use seva_rights::Identity;
 use seva_support::eventually;
 
 use crate::audit::Audit;
@@ -114,7 +115,7 @@ async fn an_event_that_cannot_be_read_stops_the_follower(house: House) {
 async fn a_message_under_a_foreign_subject_stops_the_follower() {
     let house = House::on_jetstream().await;
     let intake = with_commits(&house).await;
-    let client = async_nats::connect(house.nats.as_ref().unwrap().url()).await.unwrap();
+    let client = house.nats.as_ref().unwrap().connect_to_harm().await;
     let context = async_nats::jetstream::new(client);
     let ack = context.publish("seva.log.nobody.0", Bytes::from_static(b"{}")).await.unwrap().await.unwrap();
     assert!(matches!(house.log.read(ack.sequence).await, Err(LogError::Corrupt(_))));
@@ -167,12 +168,37 @@ async fn a_log_is_followed_from_anywhere(house: House) {
 }
 
 #[tokio::test]
+async fn as_many_read_at_once_as_there_are_names_and_who_has_gone_leaves_its_name() {
+    let house = House::on_jetstream().await;
+    let names = Identity::Service(Service::Intake).consumers().len();
+    let log = house.another_log(Service::Intake).await;
+    let mut reading = Vec::new();
+    for _ in 0..names {
+        let mut following = log.follow(1).await.unwrap();
+        following.next().await.unwrap().unwrap();
+        reading.push(following);
+    }
+    let error = log.follow(1).await.err().unwrap();
+    assert!(matches!(&error, LogError::Unavailable(why) if why.contains("in use")), "{error}");
+    drop(reading.remove(3));
+    let look = || async { log.follow(1).await.ok() };
+    let mut following = eventually("a name is free", SOON, look).await;
+    following.next().await.unwrap().unwrap();
+    // The others were left alone.
+    let end = house.log.end().await.unwrap();
+    plant(&house, "{}".to_owned()).await;
+    for following in &mut reading {
+        assert_eq!(following.next().await.unwrap().unwrap().sequence, end + 1);
+    }
+}
+
+#[tokio::test]
 async fn a_follower_that_loses_its_consumer_before_the_first_message_goes_on_where_it_was() {
     let house = House::on_jetstream().await;
     let intake = with_commits(&house).await;
     let end = house.log.end().await.unwrap();
     let mut from_next = house.log.follow(end + 1).await.unwrap();
-    let client = async_nats::connect(house.nats.as_ref().unwrap().url()).await.unwrap();
+    let client = house.nats.as_ref().unwrap().connect_to_harm().await;
     let stream = async_nats::jetstream::new(client).get_stream(STREAM).await.unwrap();
     let following = tokio::spawn(async move { from_next.next().await.unwrap().unwrap().sequence });
     // All of them, also the process's own, as when the server that held them is gone.

@@ -10,6 +10,7 @@ use seva_domain::values::At;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_eventlog::memory::MemoryLog;
+use seva_rights::Identity;
 use seva_support::TestNats;
 
 use crate::audit::Audit;
@@ -29,8 +30,10 @@ impl House {
 
     pub(crate) async fn on_jetstream() -> House {
         let nats = seva_support::nats().await;
-        let log = connect(nats.addr()).await;
-        House { log, nats: Some(nats) }.with_policy().await
+        JetStreamLog::set_up(nats.connect(Identity::Operator).await, 1).await.unwrap();
+        // Cases also write what no service may.
+        let log = JetStreamLog::open(nats.connect_to_harm().await, Identity::Operator.consumers()).await;
+        House { log: Log::JetStream(log.unwrap()), nats: Some(nats) }.with_policy().await
     }
 
     async fn with_policy(self) -> House {
@@ -44,12 +47,20 @@ impl House {
         self
     }
 
-    /// The log over another connection, as another process would have it.
-    pub(crate) async fn another_log(&self) -> Log {
+    /// The log over another connection, as another process of a service would have it.
+    pub(crate) async fn another_log(&self, service: Service) -> Log {
         match &self.nats {
-            Some(nats) => connect(nats.addr()).await,
+            Some(nats) => self.log_at(nats.addr(), service).await,
             None => self.log.clone(),
         }
+    }
+
+    /// The log as a service has it at an address of its server.
+    pub(crate) async fn log_at(&self, addr: SocketAddr, service: Service) -> Log {
+        let identity = Identity::Service(service);
+        let options = self.nats.as_ref().unwrap().connect_as(identity);
+        let client = options.connect(format!("nats://{addr}")).await.unwrap();
+        Log::JetStream(JetStreamLog::open(client, identity.consumers()).await.unwrap())
     }
 
     /// A process of a service with a database of its own; it serves when this returns.
@@ -59,7 +70,7 @@ impl House {
 
     /// A process of a service over a database.
     pub(crate) async fn start_on(&self, service: Service, disk: &Disk, setting: Setting) -> Process {
-        let process = Process::start(self.another_log().await, service, disk, setting).await;
+        let process = Process::start(self.another_log(service).await, service, disk, setting).await;
         process.serves().await;
         process
     }
@@ -72,12 +83,6 @@ impl House {
         assert_eq!(report.commits, self.log.end().await.unwrap());
         audit
     }
-}
-
-/// The log at an address.
-pub(crate) async fn connect(addr: SocketAddr) -> Log {
-    let client = async_nats::connect(format!("nats://{addr}")).await.unwrap();
-    Log::JetStream(JetStreamLog::open(client, 1).await.unwrap())
 }
 
 /// The time of this machine.

@@ -11,7 +11,7 @@ use seva_eventlog::layers::BACKLOG_BYTES_MAX;
 use seva_eventlog::writer::{Answer, Phase, Unavailable};
 use seva_support::Proxy;
 
-use crate::house::{House, connect};
+use crate::house::House;
 use crate::on_both_logs;
 use crate::process::{Disk, Process, Setting};
 use crate::submissions::{case, contact, contact_saying, customer, register, register_as, suggestion_of};
@@ -157,7 +157,7 @@ async fn a_writer_with_nothing_to_do_does_nothing(house: House) {
 async fn a_writer_whose_log_does_not_answer_waits_quietly() {
     let house = House::on_jetstream().await;
     let proxy = Proxy::start(house.nats.as_ref().unwrap().addr()).await;
-    let log = connect(proxy.addr()).await;
+    let log = house.log_at(proxy.addr(), Service::Intake).await;
     let intake = Process::start(log, Service::Intake, &Disk::default(), Setting::default()).await;
     intake.serves().await;
     proxy.cut_replies();

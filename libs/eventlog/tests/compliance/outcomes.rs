@@ -6,7 +6,7 @@ use seva_domain::values::Kind;
 use seva_eventlog::writer::{Answer, Phase, Unavailable};
 use seva_support::{Proxy, eventually};
 
-use crate::house::{House, connect};
+use crate::house::House;
 use crate::process::{Disk, Process, SOON, Setting};
 use crate::submissions::{case, contact, register};
 
@@ -21,7 +21,7 @@ impl Cut {
     async fn new() -> Cut {
         let house = House::on_jetstream().await;
         let proxy = Proxy::start(house.nats.as_ref().unwrap().addr()).await;
-        let log = connect(proxy.addr()).await;
+        let log = house.log_at(proxy.addr(), Service::Intake).await;
         let intake = Process::start(log, Service::Intake, &Disk::default(), Setting::default()).await;
         intake.serves().await;
         intake.records(register("ann")).await;
@@ -122,7 +122,7 @@ async fn what_gathers_on_top_of_a_commit_on_its_way_keeps_the_order_of_time_and_
 async fn the_policy_is_taken_in_once_while_commands_gather_on_top_of_it() {
     let house = House::on_jetstream().await;
     let proxy = Proxy::start(house.nats.as_ref().unwrap().addr()).await;
-    let log = connect(proxy.addr()).await;
+    let log = house.log_at(proxy.addr(), Service::Intake).await;
     let intake = Process::start(log, Service::Intake, &Disk::default(), Setting::default()).await;
     intake.stall(true);
     let is_stalled = || async { (intake.followed.borrow().sequence >= 1).then_some(()) };

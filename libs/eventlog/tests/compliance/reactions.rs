@@ -76,7 +76,9 @@ async fn suggestions_are_captured_once_over_restarts(house: House) {
         let some = names(&format!("idea {round}"), 10);
         // It dies at whatever it is doing: its disk after some writes, itself when the suggestions are logged.
         let setting = Setting { writes_max: round, ..Setting::default() };
-        let feedback = Process::start(house.another_log().await, Service::Feedback, &disk, setting).await;
+        let feedback =
+            Process::start(house.another_log(Service::Feedback).await, Service::Feedback, &disk, setting)
+                .await;
         suggest(&intake, &some).await;
         feedback.kill().await;
         all.extend(some);
@@ -117,7 +119,8 @@ async fn what_another_process_left_for_later_is_not_forgotten_by_a_restart(house
     wrote.kill().await;
     let disk = Disk::default();
     let folds = Setting { only_catches_up: true, ..Setting::default() };
-    let folds = Process::start(house.another_log().await, Service::Feedback, &disk, folds).await;
+    let folds =
+        Process::start(house.another_log(Service::Feedback).await, Service::Feedback, &disk, folds).await;
     folds.has_stored(position.sequence()).await;
     folds.kill().await;
     assert_eq!(disk.checkpoint().tip.0, position.sequence());

@@ -8,7 +8,7 @@ use seva_domain::values::Kind;
 use seva_eventlog::writer::{Answer, Unavailable};
 use seva_support::{Proxy, eventually};
 
-use crate::house::{House, connect};
+use crate::house::House;
 use crate::on_both_logs;
 use crate::process::{Disk, Process, SOON, Setting};
 use crate::submissions::{case, contact, register, register_as, reopen, resolve};
@@ -63,9 +63,13 @@ async fn a_refusal_that_cannot_be_confirmed_is_no_refusal() {
     let proxy = Proxy::start(house.nats.as_ref().unwrap().addr()).await;
     let writes = house.start(Service::Intake).await;
     writes.records(register("ann")).await;
-    let cut_off =
-        Process::start(connect(proxy.addr()).await, Service::Intake, &Disk::default(), Setting::default())
-            .await;
+    let cut_off = Process::start(
+        house.log_at(proxy.addr(), Service::Intake).await,
+        Service::Intake,
+        &Disk::default(),
+        Setting::default(),
+    )
+    .await;
     cut_off.serves().await;
     proxy.cut_replies();
     writes.records(contact("hello", "ann", Kind::Enquiry, None)).await;

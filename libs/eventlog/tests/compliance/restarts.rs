@@ -22,7 +22,7 @@ async fn story(house: &House, disks: &[Disk; 2], writes_max: u64, round: u64) {
     let start = |service, disk: usize| {
         let setting = Setting { writes_max, ..Setting::default() };
         let disk = &disks[disk];
-        async move { Process::start(house.another_log().await, service, disk, setting).await }
+        async move { Process::start(house.another_log(service).await, service, disk, setting).await }
     };
     let name = |what: &str| format!("{what} {round}");
     let steps = [

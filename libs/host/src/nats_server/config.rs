@@ -9,12 +9,15 @@ pub(super) struct Config {
     pub(super) port: u16,
     pub(super) monitor_port: u16,
     pub(super) sync_always: bool,
+    /// Who is let in and what they may do, in the server's language.
+    pub(super) accounts: String,
     pub(super) files: Files,
 }
 
 /// Where a server keeps its files inside its folder.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Files {
+    pub(super) accounts: PathBuf,
     pub(super) config: PathBuf,
     pub(super) lock: PathBuf,
     pub(super) log: PathBuf,
@@ -25,6 +28,7 @@ pub(super) struct Files {
 impl Files {
     pub(super) fn in_folder(folder: &Path) -> Self {
         Self {
+            accounts: folder.join("nats-accounts.conf"),
             config: folder.join("nats-server.conf"),
             lock: folder.join("nats-server.lock"),
             log: folder.join("nats-server.log"),
@@ -46,7 +50,7 @@ impl Config {
     /// Writes the settings, one per line: the server cannot parse several on one line. Gives up
     /// with the path at fault when it is not plain text.
     pub(super) fn text(&self) -> Result<String, PathBuf> {
-        let Self { name, port, monitor_port, sync_always, files } = self;
+        let Self { name, port, monitor_port, sync_always, files, .. } = self;
         let (log, pid, store) = (quoted(&files.log)?, quoted(&files.pid)?, quoted(&files.store)?);
         let sync = if *sync_always { "always" } else { "2m" };
         Ok(format!(
@@ -60,7 +64,8 @@ impl Config {
              jetstream {{\n\
              \x20 store_dir: {store}\n\
              \x20 sync_interval: {sync}\n\
-             }}\n"
+             }}\n\
+             include ./nats-accounts.conf\n"
         ))
     }
 }
@@ -86,6 +91,7 @@ mod tests {
             port: 14222,
             monitor_port: 18222,
             sync_always: true,
+            accounts: String::new(),
             files: Files::in_folder(Path::new(folder)),
         }
     }
@@ -103,6 +109,7 @@ jetstream {
   store_dir: "/data/nats/store"
   sync_interval: always
 }
+include ./nats-accounts.conf
 "#;
         assert_eq!(config("/data/nats").text().unwrap(), expected);
     }

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use seva_host::endpoints::{self, Endpoints};
 use seva_host::nats_server::{NatsServer, Options};
 use seva_host::shutdown::Shutdown;
+use seva_rights::Seeds;
 use seva_vault::MasterKey;
 
 pub(crate) use self::cast::IDENTITY;
@@ -41,6 +42,9 @@ use crate::output;
 /// The databases' folder in the demo's folder.
 pub(crate) const DATABASES: &str = "databases";
 
+/// The folder of the seeds in the demo's folder.
+const SEEDS: &str = "seeds";
+
 /// The master key's file in the demo's folder.
 pub(crate) const MASTER_KEY_FILE: &str = "master.key";
 
@@ -53,14 +57,17 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut clock = Clock::start();
     let dir = folder(args.data.as_deref())?;
     output::say(&format!("1/6 Starting nats-server in {}", dir.join("nats").display()));
-    let starting = NatsServer::start(Options::new(dir.join("nats")));
+    let seeds = Seeds::make(dir.join(SEEDS))?;
+    let accounts = seeds.accounts(&[])?;
+    let starting = NatsServer::start(Options { accounts, ..Options::new(dir.join("nats")) });
     let mut nats = tokio::select! {
         biased;
         () = shutdown.token().cancelled_owned() => return Ok(Exit::Partial.into()),
         started = starting => started?,
     };
     clock.seconds.log_started = clock.lap();
-    let outcome = with_log(&args, &dir, &nats, &shutdown, clock).await;
+    let log = Nats { server: &nats, seeds: &seeds };
+    let outcome = with_log(&args, &dir, log, &shutdown, clock).await;
     let stopped = nats.stop().await.context("nats-server did not stop");
     let code = outcome?;
     stopped?;
@@ -71,7 +78,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
 async fn with_log(
     args: &DemoArgs,
     dir: &Path,
-    nats: &NatsServer,
+    nats: Nats<'_>,
     shutdown: &Shutdown,
     mut clock: Clock,
 ) -> anyhow::Result<ExitCode> {
@@ -92,8 +99,9 @@ async fn with_log(
     };
     clock.seconds.services_started = clock.lap();
     let endpoints = Endpoints {
-        nats: nats.url(),
-        monitor: nats.monitor_url(),
+        nats: nats.server.url(),
+        nats_creds: nats.seeds.folder().to_owned(),
+        monitor: nats.server.monitor_url(),
         master_key_file,
         metrics: running.metrics(),
         services: running.services(),
@@ -128,8 +136,16 @@ async fn with_log(
     }
 }
 
-/// Starts the payment provider, and then the services.
-async fn start(separate: bool, dir: &Path, nats: &NatsServer) -> anyhow::Result<(Provider, Running)> {
+/// The demo's server, and what is connected to it with.
+#[derive(Clone, Copy)]
+pub(crate) struct Nats<'a> {
+    pub(crate) server: &'a NatsServer,
+    pub(crate) seeds: &'a Seeds,
+}
+
+/// Makes the streams, and starts the payment provider and then the services.
+async fn start(separate: bool, dir: &Path, nats: Nats<'_>) -> anyhow::Result<(Provider, Running)> {
+    crate::nats::set_up(&nats.server.url(), nats.seeds, 1).await?;
     let provider = Provider::start(dir).await?;
     match Running::start(separate, dir, nats, &provider.url).await {
         Ok(running) => Ok((provider, running)),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use seva_host::nats_server::NatsServer;
 use seva_host::shutdown::Shutdown;
 use tokio_util::sync::CancellationToken;
 
+use super::Nats;
 use super::separate::Processes;
 use crate::serve;
 
@@ -21,15 +21,14 @@ impl Running {
     pub(crate) async fn start(
         separate: bool,
         dir: &Path,
-        nats: &NatsServer,
+        nats: Nats<'_>,
         provider: &str,
     ) -> anyhow::Result<Running> {
         if separate {
             return Ok(Running::Separate(Processes::start(dir, nats, provider).await?));
         }
         let stop = CancellationToken::new();
-        let (url, monitor) = (nats.url(), nats.monitor_url());
-        let services = serve::start_all(dir, &url, &monitor, provider, stop.clone()).await?;
+        let services = serve::start_all(dir, nats, provider, stop.clone()).await?;
         Ok(Running::Together(Box::new(services), stop))
     }
 

@@ -10,9 +10,9 @@ use futures::future::{join_all, select_all};
 use seva_domain::service::Service;
 use seva_host::child::Child;
 use seva_host::endpoints::{self, Endpoints};
-use seva_host::nats_server::NatsServer;
 use seva_host::shutdown::Shutdown;
 
+use super::Nats;
 use crate::history;
 use crate::token::IDENTITY_FILE;
 
@@ -30,15 +30,16 @@ struct Process {
 }
 
 /// The processes of a Seva: this program again, once for each service, and once for history.
-fn processes(dir: &Path, nats: &NatsServer, provider: &str) -> Vec<Process> {
+fn processes(dir: &Path, nats: Nats<'_>, provider: &str) -> Vec<Process> {
     let names = Service::ALL.into_iter().map(Service::name).chain([history::NAME]);
     names.map(|name| serve(name, dir, nats, provider)).collect()
 }
 
 /// One service, in the folder that it has in a demo of one process too, on a port of its own.
-fn serve(name: &'static str, dir: &Path, nats: &NatsServer, provider: &str) -> Process {
+fn serve(name: &'static str, dir: &Path, nats: Nats<'_>, provider: &str) -> Process {
     let mut args: Vec<OsString> = ["serve", name, "--with-parent", "--nats"].map(Into::into).into();
-    args.extend([nats.url().into(), "--monitor".into(), nats.monitor_url().into()]);
+    args.extend([nats.server.url().into(), "--monitor".into(), nats.server.monitor_url().into()]);
+    args.extend(["--nats-creds".into(), nats.seeds.folder().into()]);
     args.extend(["--payment-provider".into(), provider.into()]);
     args.extend(["--data".into(), dir.join(super::DATABASES).into()]);
     args.extend(["--identity".into(), dir.join(super::IDENTITY).join(IDENTITY_FILE).into()]);
@@ -57,7 +58,7 @@ pub(crate) struct Processes {
 
 impl Processes {
     /// Starts all of them at once, and waits until every service listens.
-    pub(crate) async fn start(dir: &Path, nats: &NatsServer, provider: &str) -> anyhow::Result<Processes> {
+    pub(crate) async fn start(dir: &Path, nats: Nats<'_>, provider: &str) -> anyhow::Result<Processes> {
         let databases = dir.join(super::DATABASES);
         forget_endpoints(&databases)?;
         let program = std::env::current_exe().context("this program cannot be found to be started again")?;

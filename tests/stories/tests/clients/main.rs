@@ -9,6 +9,7 @@ use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_history::relay::Relay;
 use seva_history::stream::Published;
+use seva_rights::Identity;
 use seva_stories::{House, say};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
@@ -61,6 +62,11 @@ async fn script(python: &Path, name: &str, args: &[&str]) -> serde_json::Value {
     serde_json::from_str(&said).unwrap_or_else(|error| panic!("{name} said {said:?}: {error}"))
 }
 
+/// The file of an identity's seed.
+fn seed(house: &House, identity: Identity) -> String {
+    house.nats().seeds().path(identity).to_str().expect("a path of plain text").to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_logs_an_interaction_by_reflection_reads_it_back_and_finds_it_in_the_log() {
     let python = match python().await {
@@ -78,7 +84,8 @@ async fn python_logs_an_interaction_by_reflection_reads_it_back_and_finds_it_in_
     assert_eq!((&grpc["is_same"], &grpc["refused"]), (&true.into(), &"ALREADY_EXISTS".into()), "{grpc}");
 
     let case = grpc["case_id"].as_str().unwrap();
-    let log = script(&python, "read_log.py", &[&house.nats().url(), case]).await;
+    let log =
+        script(&python, "read_log.py", &[&house.nats().url(), &seed(&house, Identity::Operator), case]).await;
     assert_eq!(log["subject"], "seva.log.intake.0", "{log}");
     assert_eq!(log["actor"], "agent:py", "{log}");
     assert_eq!(log["events"], serde_json::json!(["case.opened.v1", "case.interaction_logged.v1"]), "{log}");
@@ -95,15 +102,17 @@ async fn python_subscribes_to_what_becomes_of_suggestions() {
         }
     };
     let house = House::start().await;
-    let client = async_nats::connect(house.nats().url()).await.unwrap();
-    let log = Log::JetStream(JetStreamLog::open(client.clone(), 1).await.unwrap());
-    let published = Published::open(client, 1).await.unwrap();
+    let client = house.nats().connect(Identity::History).await;
+    let log = JetStreamLog::open(client.clone(), Identity::History.consumers()).await.unwrap();
+    let log = Log::JetStream(log);
+    let published = Published::open(client).await.unwrap();
     let stop = CancellationToken::new();
     let (_relay, task) = Relay::start(log, published, Own::default(), stop.clone());
     let said = say::suggestion("one", "The parcel should be delivered on Sundays.");
     let captured = house.feedback().capture_suggestion(said).await.unwrap().into_inner();
 
-    let event = script(&python, "read_events.py", &[&house.nats().url()]).await;
+    let event =
+        script(&python, "read_events.py", &[&house.nats().url(), &seed(&house, Identity::Analyst)]).await;
     let subjects = ["seva.events.suggestion.captured", "seva.events.suggestion.routed"];
     assert_eq!(event["subjects"], serde_json::json!(subjects), "no other noun's events: {event}");
     let attributes = &event["attributes"];

@@ -1,7 +1,7 @@
-"""Subscribes to the published events of suggestions as any subscriber of NATS does, until one was routed.
+"""Subscribes to the published events of suggestions as an analyst does, until one was routed.
 
-Usage: read_events.py NATS_URL
-Prints one JSON object. Knows the stream's name, its subjects, and how CloudEvents stand in NATS messages.
+Usage: read_events.py NATS_URL SEED_FILE
+Prints one JSON object. Knows the stream's name, its subjects, how an analyst's consumers are called, and how CloudEvents stand in NATS messages.
 """
 
 import asyncio
@@ -10,31 +10,37 @@ import sys
 from urllib.parse import unquote
 
 import nats
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 
-async def main(url):
-    connection = await nats.connect(url, connect_timeout=10)
-    stream = connection.jetstream()
-    events = await stream.subscribe(
-        "seva.events.suggestion.>",
-        stream="SEVA_EVENTS",
-        ordered_consumer=True,
-        config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL),
+async def main(url, seed_file):
+    connection = await nats.connect(
+        url, nkeys_seed=seed_file, inbox_prefix="_INBOX_analyst", connect_timeout=10
     )
+    stream = connection.jetstream()
+    config = ConsumerConfig(
+        name="analyst-0",
+        filter_subject="seva.events.suggestion.>",
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.NONE,
+        inactive_threshold=30,
+    )
+    await stream.add_consumer("SEVA_EVENTS", config)
+    events = await stream.pull_subscribe_bind(consumer="analyst-0", stream="SEVA_EVENTS")
     subjects = []
     while True:
-        message = await events.next_msg(timeout=20)
-        subjects.append(message.subject)
-        attributes = {
-            name.removeprefix("ce-"): unquote(value, errors="strict")
-            for name, value in message.headers.items()
-            if name.startswith("ce-")
-        }
-        if attributes["type"] == "suggestion.routed.v1":
-            print(json.dumps({"attributes": attributes, "data": json.loads(message.data), "subjects": subjects}))
-            await connection.close()
-            return
+        for message in await events.fetch(1, timeout=20):
+            subjects.append(message.subject)
+            attributes = {
+                name.removeprefix("ce-"): unquote(value, errors="strict")
+                for name, value in message.headers.items()
+                if name.startswith("ce-")
+            }
+            if attributes["type"] == "suggestion.routed.v1":
+                found = {"attributes": attributes, "data": json.loads(message.data), "subjects": subjects}
+                print(json.dumps(found))
+                await connection.close()
+                return
 
 
 asyncio.run(main(*sys.argv[1:]))

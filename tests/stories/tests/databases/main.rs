@@ -16,6 +16,7 @@ use seva_api::pb::operations::v1::RebuildReadModelRequest;
 use seva_domain::service::Service;
 use seva_eventlog::commit::Digest;
 use seva_eventlog::jetstream::{self, STREAM};
+use seva_rights::Identity;
 use seva_stories::{House, as_actor, command, refused};
 use seva_support::eventually;
 use tokio_util::sync::CancellationToken;
@@ -306,6 +307,7 @@ async fn an_event_that_nobody_knows_stops_every_service_that_reads_its_noun_and_
     let mut command = command();
     let (nats, monitor) = (house.nats().url(), house.nats().monitor_url());
     command.args(["serve", "--nats", &nats, "--monitor", &monitor, "--data"]).arg(data.path());
+    command.arg("--nats-creds").arg(house.nats().seeds().folder());
     command.env("SEVA_MASTER_KEY", "07".repeat(32)).stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.context("it goes on")??;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -315,7 +317,7 @@ async fn an_event_that_nobody_knows_stops_every_service_that_reads_its_noun_and_
 
 /// Appends a well-formed commit to intake's shard, as a newer build would: with an event type that this one does not know.
 async fn append_unknown(house: &House) -> Result<()> {
-    let context = async_nats::jetstream::new(async_nats::connect(house.nats().url()).await?);
+    let context = async_nats::jetstream::new(house.nats().connect(Identity::Service(Service::Intake)).await);
     let stream = context.get_stream(STREAM).await?;
     let subject = jetstream::subject(Service::Intake);
     let last = stream.get_last_raw_message_by_subject(&subject).await?;

@@ -252,8 +252,9 @@ async fn open_cases(house: &House) -> Result<BTreeMap<String, Case>> {
 
 /// The facts of the whole log, run again in memory, make every record of it again.
 async fn runs_again_the_same(house: &House) -> Result<()> {
-    let client = async_nats::connect(house.nats().url()).await?;
-    let report = simulate::run(&Log::JetStream(JetStreamLog::open(client, 1).await?)).await?;
+    let client = house.nats().connect(seva_rights::Identity::Operator).await;
+    let log = JetStreamLog::open(client, seva_rights::Identity::Operator.consumers()).await?;
+    let report = simulate::run(&Log::JetStream(log)).await?;
     ensure!(report.difference.is_none(), "run again, a record came out otherwise: {:?}", report.difference);
     eprintln!(
         "run again: {} commits, {} facts, {} automatic records, no difference",

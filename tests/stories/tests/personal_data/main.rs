@@ -17,6 +17,7 @@ use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::policy::v1::PublishPolicyRequest;
 use seva_api::pb::policy::v1::policy_service_client::PolicyServiceClient;
 use seva_domain::policy::STARTER;
+use seva_rights::Identity;
 use seva_stories::as_actor;
 use seva_support::TestNats;
 
@@ -37,6 +38,7 @@ type Places = BTreeMap<String, Vec<u8>>;
 async fn nothing_personal_is_written_or_said_in_clear() -> Result<()> {
     let nats = seva_support::nats().await;
     let folder = tempfile::tempdir()?;
+    seva::nats::set_up(&nats.url(), nats.seeds(), 1).await?;
     let served = Served::start(&nats, folder.path()).await?;
     let mut caller = Caller {
         intake: IntakeServiceClient::new(served.channel("intake")?),
@@ -118,7 +120,7 @@ fn found(search: &Search, places: &Places) -> Vec<(String, search::Found)> {
 
 /// Subject, headers and payload of every message of every stream.
 async fn stored_messages(nats: &TestNats) -> Result<Places> {
-    let context = jetstream::new(async_nats::connect(nats.url()).await?);
+    let context = jetstream::new(nats.connect(Identity::Operator).await);
     let names: Vec<String> = context.stream_names().try_collect().await?;
     ensure!(names.len() >= 3, "the log, the keys and the published events: {names:?}");
     let mut places = Places::new();

@@ -31,6 +31,7 @@ impl Served {
         let data = folder.join("data");
         let mut command = command();
         command.args(["serve", "--nats", &nats.url(), "--monitor", &nats.monitor_url(), "--data"]).arg(&data);
+        command.arg("--nats-creds").arg(nats.seeds().folder());
         command.env("SEVA_LOG_LEVEL", "debug").env("SEVA_MASTER_KEY", "5a".repeat(32));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(folder.join("said"))?);
         let child = command.kill_on_drop(true).spawn()?;

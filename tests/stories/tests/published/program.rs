@@ -31,6 +31,7 @@ impl Served {
         let (nats, monitor) = (house.nats().url(), house.nats().monitor_url());
         let mut command = command();
         command.args(["serve", "history", "--nats", &nats, "--monitor", &monitor, "--data"]).arg(data);
+        command.arg("--nats-creds").arg(house.nats().seeds().folder());
         command.env_remove("SEVA_MASTER_KEY").stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.kill_on_drop(true).spawn().unwrap();
         let endpoints = eventually("history listens", PATIENCE, async || Endpoints::read(data).ok()).await;

@@ -7,6 +7,7 @@ use async_nats::jetstream;
 use seva_eventlog::follow::Broken;
 use seva_history::relay::{Phase, RelayError};
 use seva_history::stream::{Published, STREAM};
+use seva_rights::Identity;
 use seva_stories::House;
 use seva_support::TestNats;
 
@@ -25,9 +26,8 @@ async fn log() -> House {
 
 /// Stores messages one by one, as recovery leaves the first of a batch whose rest was lost.
 async fn store(nats: &TestNats, messages: &[Message]) {
-    let client = async_nats::connect(nats.url()).await.unwrap();
-    Published::open(client.clone(), 1).await.unwrap();
-    let context = jetstream::new(client);
+    Published::set_up(nats.connect(Identity::Operator).await, 1).await.unwrap();
+    let context = jetstream::new(nats.connect(Identity::History).await);
     for message in messages {
         let mut headers = HeaderMap::new();
         for (name, value) in &message.headers {
@@ -43,7 +43,7 @@ async fn store(nats: &TestNats, messages: &[Message]) {
 async fn a_part_of_a_batch_is_gone_on_with_wherever_it_ends() {
     let house = log().await;
     let all = derived(house.nats()).await;
-    let context = jetstream::new(async_nats::connect(house.nats().url()).await.unwrap());
+    let context = jetstream::new(house.nats().connect_to_harm().await);
     for count in [1, 2, 3, 250, 499, 500, 501, all.len() - 1, all.len()] {
         store(house.nats(), &all[..count]).await;
         let relay = Running::start(house.nats()).await;
@@ -61,7 +61,7 @@ async fn an_unreadable_log_stops_the_relay_where_it_stands() {
     let relay = Running::start(house.nats()).await;
     relay.caught_up().await;
     let before = check(house.nats()).await;
-    let context = jetstream::new(async_nats::connect(house.nats().url()).await.unwrap());
+    let context = jetstream::new(house.nats().connect_to_harm().await);
     context.publish("seva.log.intake.0", "no commit".into()).await.unwrap().await.unwrap();
     let over = tokio::time::timeout(PATIENCE, relay.task).await.unwrap().unwrap();
     assert!(matches!(over, Err(RelayError::Broken(Broken::Unreadable { .. }))), "{over:?}");
@@ -81,7 +81,7 @@ async fn a_stream_of_another_log_or_an_emptied_one_is_not_gone_on_with() {
     let over = tokio::time::timeout(PATIENCE, relay.task).await.unwrap().unwrap();
     assert!(matches!(over, Err(RelayError::OtherLog { .. })), "{over:?}");
 
-    let context = jetstream::new(async_nats::connect(first.nats().url()).await.unwrap());
+    let context = jetstream::new(first.nats().connect_to_harm().await);
     context.get_stream(STREAM).await.unwrap().purge().await.unwrap();
     let relay = Running::start(first.nats()).await;
     let over = tokio::time::timeout(PATIENCE, relay.task).await.unwrap().unwrap();

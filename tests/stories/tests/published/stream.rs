@@ -16,6 +16,7 @@ use seva_eventlog::log::Log;
 use seva_history::cloud_event::{ATTRIBUTES, Place, events_of};
 use seva_history::relay::{Relay, RelayError};
 use seva_history::stream::{Published, STREAM};
+use seva_rights::Identity;
 use seva_support::{TestNats, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -58,9 +59,10 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start(nats: &TestNats) -> Running {
-        let client = async_nats::connect(nats.url()).await.unwrap();
-        let log = Log::JetStream(JetStreamLog::open(client.clone(), 1).await.unwrap());
-        let published = Published::open(client, 1).await.unwrap();
+        let client = nats.connect(Identity::History).await;
+        let log = JetStreamLog::open(client.clone(), Identity::History.consumers()).await.unwrap();
+        let log = Log::JetStream(log);
+        let published = Published::open(client).await.unwrap();
         let stop = CancellationToken::new();
         let (relay, task) = Relay::start(log, published, Own::default(), stop.clone());
         Running { relay, task, stop }
@@ -90,7 +92,7 @@ impl Running {
 
 /// Everything that is published, in order.
 pub(crate) async fn published(nats: &TestNats) -> Vec<Message> {
-    let context = jetstream::new(async_nats::connect(nats.url()).await.unwrap());
+    let context = jetstream::new(nats.connect(Identity::Operator).await);
     let stream: Stream = context.get_stream(STREAM).await.unwrap();
     let state = stream.cached_info().state.clone();
     let stream = &stream;
@@ -104,10 +106,15 @@ pub(crate) async fn published(nats: &TestNats) -> Vec<Message> {
         .collect()
 }
 
+/// The log as an operator reads it.
+async fn log(nats: &TestNats) -> Log {
+    let client = nats.connect(Identity::Operator).await;
+    Log::JetStream(JetStreamLog::open(client, Identity::Operator.consumers()).await.unwrap())
+}
+
 /// What should be published, made anew from the log.
 pub(crate) async fn derived(nats: &TestNats) -> Vec<Message> {
-    let client = async_nats::connect(nats.url()).await.unwrap();
-    let log = Log::JetStream(JetStreamLog::open(client, 1).await.unwrap());
+    let log = log(nats).await;
     let mut checker = Checker::new(Chains::default(), |_| true, Own::default());
     let mut messages = Vec::new();
     for sequence in 1..=log.end().await.unwrap() {
@@ -120,9 +127,7 @@ pub(crate) async fn derived(nats: &TestNats) -> Vec<Message> {
 
 /// Checks the stream against the log as JSON, without any of the code that writes either.
 pub(crate) async fn check_against_raw_log(nats: &TestNats, published: &[Message]) {
-    let client = async_nats::connect(nats.url()).await.unwrap();
-    let log = JetStreamLog::open(client, 1).await.unwrap();
-    let log = Log::JetStream(log);
+    let log = log(nats).await;
     let mut rest = published.iter();
     for sequence in 1..=log.end().await.unwrap() {
         let stored = log.read(sequence).await.unwrap().unwrap();

@@ -42,6 +42,9 @@ pub struct Options {
     pub monitor_port: Option<u16>,
     /// Whether every write is on disk before it is acknowledged. Only a test says no.
     pub sync_always: bool,
+    /// Who is let in and what they may do: the accounts and users of the server's configuration. Empty lets everybody do everything,
+    /// which only a test of the server itself wants.
+    pub accounts: String,
     /// How long it may take to be ready; a large store takes a while to open.
     pub ready_within: Duration,
 }
@@ -50,7 +53,14 @@ impl Options {
     /// Asks for a durable server in `store_dir`, on free ports, ready within 20 s.
     pub fn new(store_dir: impl Into<PathBuf>) -> Self {
         let ready_within = Duration::from_secs(20);
-        Self { store_dir: store_dir.into(), port: None, monitor_port: None, sync_always: true, ready_within }
+        Self {
+            store_dir: store_dir.into(),
+            port: None,
+            monitor_port: None,
+            sync_always: true,
+            accounts: String::new(),
+            ready_within,
+        }
     }
 }
 
@@ -70,7 +80,7 @@ impl NatsServer {
     ///
     /// A server left behind in the folder by a process that was killed is ended first.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let Options { store_dir, port, monitor_port, sync_always, ready_within } = options;
+        let Options { store_dir, port, monitor_port, sync_always, accounts, ready_within } = options;
         let program = find::find().await?;
         let wrap = |source| StartError::System { path: store_dir.clone(), source };
         std::fs::create_dir_all(&store_dir).map_err(wrap)?;
@@ -79,7 +89,7 @@ impl NatsServer {
         let lock = lock(&files.lock, &folder).await?;
         orphan::end(&files).await;
         let name = format!("seva-{:016x}", chance::number());
-        let config = Config { name, port: 0, monitor_port: 0, sync_always, files };
+        let config = Config { name, port: 0, monitor_port: 0, sync_always, accounts, files };
         let mut server = Self { program, config, ready_within, child: None, _lock: lock };
         let ports_are_ours = port.is_none() || monitor_port.is_none();
         let mut attempts = 0;
@@ -193,6 +203,7 @@ impl NatsServer {
     async fn launch(&mut self) -> Result<(), StartError> {
         let files = &self.config.files;
         let text = self.config.text().map_err(|path| StartError::Path { path })?;
+        files::write_whole(&files.accounts, &self.config.accounts)?;
         files::write_whole(&files.config, &text)?;
         let wrap = |path: &Path| {
             let path = path.to_owned();
