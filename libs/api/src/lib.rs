@@ -3,8 +3,10 @@
 pub mod caller;
 pub mod codec;
 pub mod edge;
+pub mod erasing;
 pub mod escalation;
 pub mod feedback;
+pub mod forgetting;
 pub mod identity;
 pub mod intake;
 pub mod known;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
-use seva_api::edge::Edge;
+use seva_api::edge::{Edge, HEARD_MAX};
 use seva_api::operations::Operations;
 use seva_api::pb::escalation::v1::escalation_service_server::EscalationServiceServer;
 use seva_api::pb::feedback::v1::feedback_service_server::FeedbackServiceServer;
@@ -25,6 +25,7 @@ use seva_eventlog::log::Log;
 use seva_eventlog::writer::Clock;
 use seva_host::layers::{Counters, Guards, Limits};
 use seva_host::nats_server::sync_always;
+use seva_intake::Eraser;
 use seva_readmodel::engine::{Config, Engine, EngineError};
 use seva_readmodel::model::ReadModel;
 use seva_refunds::Payer;
@@ -55,6 +56,9 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// How long a connection may last before its client is asked to make a new one.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// How long a database waits for others to be forgotten before it is cleaned, unless it is said otherwise.
+pub const CLEAN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What the log's server must promise before a write counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,6 +106,8 @@ pub struct Options {
     pub payment_provider: Option<PaymentProvider>,
     /// The port of the metrics page; 0 for a free one.
     pub metrics_port: u16,
+    /// How long a database waits, once somebody was forgotten, for others to be, before it is cleaned of all of them at once.
+    pub clean_after: Duration,
 }
 
 impl Options {
@@ -275,6 +281,7 @@ impl Part<'_> {
         let vault = Vault::connect(context, options.replicas, master).await?;
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
+        let (to_heed, heard) = mpsc::channel(HEARD_MAX);
         let config = Config {
             payments: provider.is_some().then_some(to_payer),
             service,
@@ -285,9 +292,15 @@ impl Part<'_> {
             build: BUILD.to_owned(),
             checks_clock: options.checks_clock,
             own: own.clone(),
+            heard: Some(to_heed),
+            clean_after: options.clean_after,
         };
         let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
         let edge = Edge::new(engine.clone(), vault, Arc::clone(&options.clock));
+        tokio::spawn(edge.clone().heed(heard));
+        if service == Service::Intake {
+            tokio::spawn(Eraser::new(edge.clone()).run(stop.clone()));
+        }
         let payer = provider
             .map(|provider| tokio::spawn(Payer::new(edge.clone(), provider).run(payments, shutdown.clone())));
         if service == Service::Policy {

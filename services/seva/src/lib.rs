@@ -15,6 +15,7 @@ mod identity;
 mod import;
 mod inbox;
 mod json;
+mod keys;
 pub mod metrics;
 mod output;
 mod reflect;
@@ -80,6 +81,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Events(args) => events::run(args).await,
         Verb::Import(args) => import::run(args).await,
         Verb::Inbox(args) => inbox::run(args).await,
+        Verb::Keys(args) => keys::run(args).await,
         Verb::SandboxProvider(args) => sandbox::run(args).await,
         Verb::Serve(args) => serve::run(args).await,
         Verb::Status(args) => status::run(args).await,

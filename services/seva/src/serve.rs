@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use seva_domain::service::Service;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{self, ServeArgs};
 use crate::demo::{DATABASES, MASTER_KEY_FILE};
 use crate::history;
-use crate::house::{self, Durability, Options, system_clock};
+use crate::house::{self, CLEAN_AFTER, Durability, Options, system_clock};
 
 /// The variable that holds the master key where no file does.
 const MASTER_KEY: &str = "SEVA_MASTER_KEY";
@@ -78,6 +79,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         replicas: args.replicas,
         payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
         metrics_port: args.metrics_port,
+        clean_after: Duration::from_secs(args.clean_after_seconds),
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
     let endpoints = Endpoints {
@@ -138,6 +140,7 @@ pub(crate) async fn start_all(
         replicas: 1,
         payment_provider: Some(PaymentProvider::new(payment_provider)?),
         metrics_port: 0,
+        clean_after: CLEAN_AFTER,
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }

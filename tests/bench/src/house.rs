@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use futures::future::try_join_all;
-use seva::house::{Durability, Options, start, system_clock};
+use seva::house::{CLEAN_AFTER, Durability, Options, start, system_clock};
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_api::pb::operations::v1::{GetStatusRequest, GetStatusResponse};
@@ -218,6 +218,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         replicas: 1,
         payment_provider: None,
         metrics_port: 0,
+        clean_after: CLEAN_AFTER,
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));

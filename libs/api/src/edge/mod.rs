@@ -20,11 +20,14 @@ use seva_domain::values::{
     SuggestionId, ThreadId, Token,
 };
 use seva_eventlog::base::Base;
+use seva_eventlog::follow::Followed;
 use seva_eventlog::log::LogError;
 use seva_eventlog::store::StoreError;
 use seva_eventlog::writer::{Clock, Unavailable};
 use seva_readmodel::engine::{Engine, Running};
+use seva_readmodel::forgotten::{self, confirmed};
 use seva_vault::Vault;
+use tokio::sync::mpsc;
 
 pub use self::read::{Page, decode, get, next_page, unreadable};
 pub use self::write::{Asked, Backfill, Turn, Written};
@@ -37,6 +40,9 @@ const WAIT_MAX: Duration = Duration::from_millis(4_500);
 
 /// How long a classification waits for the policy that the writer has and the edge has not.
 const POLICY_WAIT: Duration = Duration::from_secs(1);
+
+/// How many messages that were followed may wait to be heeded.
+pub const HEARD_MAX: usize = 1_024;
 
 /// How many keys of customers seen a moment ago are remembered, until the database knows them.
 const RECENT_MAX: usize = 4_096;
@@ -157,6 +163,12 @@ impl Edge {
     /// The edge of the service that an engine runs.
     pub fn new(engine: Engine, vault: Vault, clock: Clock) -> Edge {
         let identities = Identities::new(&vault);
+        let knows = engine.clone();
+        vault.refuse(move |key| {
+            let rows = knows.running().ok().and_then(|running| running.projections.rows(forgotten::NAME));
+            // A row that cannot be read is noticed by the engine, which then answers nobody.
+            rows.is_some_and(|rows| forgotten::is_gone(rows.as_ref(), key).unwrap_or(false))
+        });
         Edge {
             engine,
             vault,
@@ -181,6 +193,25 @@ impl Edge {
     /// The time.
     pub fn now(&self) -> At {
         (self.clock)()
+    }
+
+    /// Keeps what is held beside the database to what the log says, for as long as it is followed: whoever is being forgotten, their keys are held
+    /// no longer.
+    pub async fn heed(self, mut heard: mpsc::Receiver<Arc<Followed>>) {
+        while let Some(followed) = heard.recv().await {
+            for (_, record) in followed.commit.records() {
+                if let Some(confirmed) = confirmed(record) {
+                    confirmed.keys.iter().for_each(|key| self.vault.bury(*key));
+                    let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+                    recent.keys.retain(|_, key| !confirmed.keys.contains(key));
+                }
+            }
+        }
+    }
+
+    /// Destroys a key for good.
+    pub async fn destroy(&self, key: KeyId) -> Result<(), Error> {
+        Ok(self.vault.erase(key).await?)
     }
 
     fn running(&self) -> Result<Arc<Running>, Error> {

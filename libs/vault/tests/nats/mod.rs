@@ -22,7 +22,7 @@ async fn waiting(url: &str, patience: Duration) -> Context {
     ContextBuilder::new().timeout(patience).build(client)
 }
 
-async fn context(url: &str) -> Context {
+pub(crate) async fn context(url: &str) -> Context {
     waiting(url, PATIENCE).await
 }
 
