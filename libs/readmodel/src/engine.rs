@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use seva_domain::charge::Payment;
 use seva_domain::service::Service;
 use seva_eventlog::base::Base;
-use seva_eventlog::follow::{self, Broken, Chains, Checker, FollowProgress, Followed, Own, WAITING_MAX};
+use seva_eventlog::follow::{self, Broken, Chains, Checker, FollowProgress, Heed, Own, WAITING_MAX};
 use seva_eventlog::log::{Log, LogError};
 use seva_eventlog::shard::{self, ShardError};
 use seva_eventlog::store::{Store, StoreError};
@@ -50,8 +50,8 @@ pub struct Config {
     pub checks_clock: bool,
     /// Takes what the payment provider is to be told because of commits of this engine's writer.
     pub payments: Option<mpsc::Sender<Payment>>,
-    /// Takes every message that the engine follows, for what is kept beside the database.
-    pub heard: Option<mpsc::Sender<Arc<Followed>>>,
+    /// Told of every message that the engine follows, before anything is made of it, for what is kept beside the database.
+    pub heed: Option<Heed>,
     /// How long the database waits, once somebody was forgotten, for others to be: what was overwritten of all of them goes at once.
     pub clean_after: Duration,
 }
@@ -472,8 +472,8 @@ fn start(
     let (progress, follow) =
         watch::channel(FollowProgress { sequence: begin.sequence, ..Default::default() });
     let checker = Checker::new(begin, reads(config.service), own);
-    let users = [to_writer, to_projector].into_iter().chain(config.heard.clone()).collect();
-    let follower = tokio::spawn(follow::run(config.log.clone(), checker, users, progress));
+    let (log, users) = (config.log.clone(), vec![to_writer, to_projector]);
+    let follower = tokio::spawn(follow::run(log, checker, config.heed.clone(), users, progress));
     let running = Running {
         writer,
         projections,

@@ -38,7 +38,7 @@ impl Process {
             build: "test".to_owned(),
             checks_clock: false,
             payments: None,
-            heard: None,
+            heed: None,
             clean_after: Duration::ZERO,
         };
         let (stop, stopped) = oneshot::channel::<()>();

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
-use seva_api::edge::{Edge, HEARD_MAX};
+use seva_api::edge::{Edge, Keys};
 use seva_api::operations::Operations;
 use seva_api::pb::escalation::v1::escalation_service_server::EscalationServiceServer;
 use seva_api::pb::feedback::v1::feedback_service_server::FeedbackServiceServer;
@@ -281,7 +281,7 @@ impl Part<'_> {
         let vault = Vault::connect(context, options.replicas, master).await?;
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
-        let (to_heed, heard) = mpsc::channel(HEARD_MAX);
+        let keys = Keys::new(vault);
         let config = Config {
             payments: provider.is_some().then_some(to_payer),
             service,
@@ -292,12 +292,11 @@ impl Part<'_> {
             build: BUILD.to_owned(),
             checks_clock: options.checks_clock,
             own: own.clone(),
-            heard: Some(to_heed),
+            heed: Some(keys.heed()),
             clean_after: options.clean_after,
         };
         let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
-        let edge = Edge::new(engine.clone(), vault, Arc::clone(&options.clock));
-        tokio::spawn(edge.clone().heed(heard));
+        let edge = Edge::new(engine.clone(), keys, Arc::clone(&options.clock));
         if service == Service::Intake {
             tokio::spawn(Eraser::new(edge.clone()).run(stop.clone()));
         }

@@ -200,7 +200,7 @@ async fn what_goes_by_itself_goes_on_without_words() {
     })
     .await;
     let log = house.log().await;
-    assert_eq!(log.events("charge.refund_instructed.v1").len(), 1);
+    assert_eq!(log.events("charge.refund_approved.v1").len(), 1);
     assert_eq!(log.events("case.promise_broken.v1").len(), 1);
     house.stop().await;
 }

@@ -56,15 +56,16 @@ async fn confirm(services: &Services, customer_id: &str) {
     services.intake().confirm_forgetting(as_actor("agent:bo", confirming(customer_id))).await.unwrap();
 }
 
-async fn report(services: &Services, customer_id: &str) -> GetForgettingResponse {
+/// The report, if the customer is in the rows already.
+async fn report(services: &Services, customer_id: &str) -> Option<GetForgettingResponse> {
     let request = GetForgettingRequest { customer_id: customer_id.to_owned(), read: None };
-    services.intake().get_forgetting(request).await.unwrap().into_inner()
+    Some(services.intake().get_forgetting(request).await.ok()?.into_inner())
 }
 
 /// The report once the customer is forgotten.
 async fn forgotten(services: &Services, customer_id: &str) -> GetForgettingResponse {
     eventually("the customer is forgotten", PATIENCE, async || {
-        let report = report(services, customer_id).await;
+        let report = report(services, customer_id).await?;
         let phase = report.forgetting.as_ref().map(Forgetting::phase);
         (phase == Some(ForgettingPhase::Forgotten)).then_some(report)
     })

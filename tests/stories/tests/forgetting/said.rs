@@ -90,7 +90,7 @@ async fn what_is_declined_is_not_done() {
     let confirmed = intake.confirm_forgetting(as_actor("agent:cy", confirming(&asha))).await;
     assert_eq!(refused(confirmed).brief(), "FailedPrecondition FORGETTING_NOT_ASKED");
     house.settled().await;
-    let forgetting = report(&house, &asha).await.forgetting.unwrap();
+    let forgetting = report(&house, &asha).await.unwrap().forgetting.unwrap();
     assert_eq!(forgetting.phase(), ForgettingPhase::Declined);
     assert_eq!(forgetting.declined_because(), ForgettingDecline::IdentityNotProven);
     assert_eq!(forgetting.declined_by, "agent:bo");
@@ -111,7 +111,7 @@ async fn a_legal_hold_stands_in_the_way_until_it_is_lifted_over_restarts() {
     house.restart_services().await;
     let held = house.intake().confirm_forgetting(as_actor("agent:bo", confirming(&asha))).await;
     assert_eq!(refused(held).brief(), "FailedPrecondition LEGAL_HOLD");
-    let holds = report(&house, &asha).await.forgetting.unwrap().holds;
+    let holds = report(&house, &asha).await.unwrap().forgetting.unwrap().holds;
     assert_eq!(holds.len(), 1);
     assert_eq!((holds[0].reason(), holds[0].placed_by.as_str()), (HoldReason::Litigation, "legal:lea"));
 
