@@ -3,7 +3,7 @@
 use seva_domain::noun::{Event, Noun};
 use seva_domain::plan::Intent;
 use seva_domain::suggestion::{self, Captured};
-use seva_domain::values::{At, CaseId, CustomerId, Department, Language, SuggestionId};
+use seva_domain::values::{At, CaseId, CustomerId, Department, KeyId, Language, SuggestionId};
 
 use crate::edge::{Draft, Pen, Whose, Written};
 use crate::intake::{NOTE_CHARS_MAX, TEXT_CHARS_MAX, language};
@@ -11,13 +11,14 @@ use crate::parse::Fields;
 use crate::pb::feedback::v1 as pb;
 use crate::status::Error;
 
-/// A suggestion to be captured.
+/// A suggestion to be captured; whose it is was checked.
 pub struct Capture {
     text: String,
     language: Option<Language>,
-    customer: Option<CustomerId>,
-    case: Option<CaseId>,
+    pub customer: Option<CustomerId>,
+    pub case: Option<CaseId>,
     occurred_at: Option<At>,
+    key: Option<KeyId>,
 }
 
 impl Capture {
@@ -48,15 +49,20 @@ impl Capture {
                 customer: customer?,
                 case: case?,
                 occurred_at: occurred_at?,
+                key: None,
             })
         })
+    }
+
+    /// With the key of whoever it is of.
+    pub fn under(self, key: Option<KeyId>) -> Capture {
+        Capture { key, ..self }
     }
 }
 
 impl Draft for Capture {
     fn whose(&self) -> Whose {
-        // The customer's keys are intake's to know: the suggestion has one of its own, named with the customer in its record.
-        Whose::Nobody
+        self.key.map_or(Whose::Nobody, Whose::Key)
     }
 
     fn occurred_at(&self) -> Option<At> {

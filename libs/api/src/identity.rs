@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, Mac as _};
 use seva_domain::values::{Actor, ImportId, RequestId, ThreadId, Token};
-use seva_vault::Vault;
+use seva_vault::{Purpose, Vault};
 use sha2::Sha256;
 
 use crate::pb::intake::v1::IdentityKind;
@@ -20,10 +20,10 @@ impl Identities {
     /// Derives the keys from the vault's master key.
     pub fn new(vault: &Vault) -> Identities {
         Identities {
-            imports: vault.derived("import ids v1"),
-            lookups: vault.derived("look-up tokens, epoch 1"),
-            requests: vault.derived("request ids v1"),
-            threads: vault.derived("thread ids v1"),
+            imports: vault.derived(Purpose::Imports),
+            lookups: vault.derived(Purpose::Lookups),
+            requests: vault.derived(Purpose::Requests),
+            threads: vault.derived(Purpose::Threads),
         }
     }
 

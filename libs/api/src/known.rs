@@ -18,7 +18,7 @@ use crate::pb::common::v1::CaseKind;
 use crate::status::Error;
 
 /// The read model's name.
-pub const NAME: &str = "known.v1";
+pub const NAME: &str = "known.v2";
 
 /// The read model. Keys: `c` case; `u` customer. It changes only when a case is opened or its kind corrected and when a customer is
 /// registered, so it holds no revs.
@@ -137,11 +137,27 @@ impl Edge {
         Ok(KnownCase { customer, kind, key })
     }
 
-    /// The key that the texts of a customer who exists are sealed under.
-    pub async fn known_customer(&self, id: CustomerId) -> Result<KeyId, Error> {
+    /// The key that the texts of a customer who exists are sealed under. Of somebody forgotten it is gone, and nothing can be sealed under it.
+    async fn known_customer(&self, id: CustomerId) -> Result<KeyId, Error> {
         let missing = || Error::NotFound { what: "customer", id: id.to_string() };
         let row: CustomerRow = self.known(&customer_key(id)).await?.ok_or_else(missing)?;
         row.key.as_slice().try_into().map(KeyId::from_bytes).map_err(|_| damaged())
+    }
+
+    /// The key of whoever something is of; the case and the customer named must exist.
+    pub async fn known_key(
+        &self,
+        case: Option<CaseId>,
+        customer: Option<CustomerId>,
+    ) -> Result<Option<KeyId>, Error> {
+        let mut key = None;
+        if let Some(case) = case {
+            key = Some(self.known_case(case).await?.key);
+        }
+        if let Some(customer) = customer {
+            key = Some(self.known_customer(customer).await?);
+        }
+        Ok(key)
     }
 
     async fn known<M: Message + Default>(&self, key: &[u8]) -> Result<Option<M>, Error> {

@@ -85,6 +85,9 @@ impl Operations {
             next_due_at: progress.next_due.map(timestamp),
             policy_version: running.writer.policy().borrow().as_ref().map_or(0, |policy| policy.version),
             read_models: read_models.collect(),
+            database_generation: running.generation(),
+            // A row that cannot be read is noticed by the engine, which then says so itself.
+            forgotten_to_clean: running.uncleaned().unwrap_or_default(),
             ..base
         }
     }

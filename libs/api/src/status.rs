@@ -27,12 +27,16 @@ pub const REASONS: &[&str] = &[
     "CASE_OF_ANOTHER_CUSTOMER",
     "CATCHING_UP",
     "CHARGE_DIFFERS",
+    "CUSTOMER_FORGOTTEN",
     "DEADLINE_EXCEEDED",
     "ESCALATION_OVER",
     "EXCEEDS_CAPTURED",
+    "FORGETTING_NOT_ASKED",
+    "FORGETTING_NOT_CONFIRMED",
     "IDENTITY_TAKEN",
     "INTERNAL",
     "IN_TRIAGE",
+    "LEGAL_HOLD",
     "LOG_UNAVAILABLE",
     "MALFORMED",
     "MESSAGE_TOO_LARGE",
@@ -62,6 +66,7 @@ pub const REASONS: &[&str] = &[
     "REFUND_SETTLED",
     "REQUEST_ID_REUSED",
     "ROLE_NOT_ALLOWED",
+    "SECOND_PERSON_NEEDED",
     "STALE_REV",
     "TOO_MANY_IDENTITIES",
     "TOO_MANY_PROMISES",
@@ -180,6 +185,17 @@ impl Error {
         Error::Malformed(vec![Violation::new(field, description)])
     }
 
+    /// Nothing is written for somebody who was forgotten: what they said could be sealed under no key.
+    pub fn forgotten() -> Error {
+        let rejection = seva_domain::customer::Rejection::Forgotten;
+        Error::Refused { reason: rejection.reason(), message: rejection.to_string(), metadata: Vec::new() }
+    }
+
+    /// Whether somebody was forgotten, and therefore nothing written.
+    pub fn is_forgotten(&self) -> bool {
+        self.reason() == seva_domain::customer::Rejection::Forgotten.reason()
+    }
+
     /// What a caller branches on: one of [`REASONS`].
     pub fn reason(&self) -> &'static str {
         match self {
@@ -282,8 +298,10 @@ impl From<seva_vault::Error> for Error {
                 );
                 Error::LogUnavailable
             }
-            seva_vault::Error::Gone(key) => Error::NotFound { what: "key", id: key.to_string() },
+            seva_vault::Error::Gone(_) => Error::forgotten(),
             damaged @ (seva_vault::Error::WrongMasterKey
+            | seva_vault::Error::MasterKey(_)
+            | seva_vault::Error::UnknownEpoch { .. }
             | seva_vault::Error::Misconfigured(_)
             | seva_vault::Error::NoKeeper
             | seva_vault::Error::NoStream

@@ -549,6 +549,7 @@ fn asked_of(intent: &Intent) -> Service {
         Intent::Escalation { .. } => Service::Escalation,
         Intent::AddIdentity { .. }
         | Intent::Case { .. }
+        | Intent::Customer { .. }
         | Intent::Import { .. }
         | Intent::LogInteraction(_)
         | Intent::RegisterCustomer { .. } => Service::Intake,

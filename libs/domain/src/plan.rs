@@ -18,6 +18,7 @@ pub enum Intent {
     CaptureSuggestion(Captured),
     Case { case: CaseId, command: case::Command, expected_rev: Option<u64>, sealing: Option<Sealing> },
     Charge { charge: ChargeId, command: charge::Command, expected_rev: Option<u64>, sealing: Option<Sealing> },
+    Customer { customer: CustomerId, command: customer::Command },
     Escalation { case: CaseId, command: escalation::Command, expected_rev: Option<u64> },
     Import { import: ImportId, command: import::Command },
     LogInteraction(Box<Interaction>),
@@ -48,7 +49,7 @@ impl Intent {
                 | charge::Command::LoseSight { .. }
                 | charge::Command::Lapse { .. } => false,
             },
-            Intent::Import { .. } | Intent::Publish { .. } => false,
+            Intent::Customer { .. } | Intent::Import { .. } | Intent::Publish { .. } => false,
         }
     }
 }
@@ -174,6 +175,11 @@ pub fn plan(intent: &Intent, view: &dyn View, setting: &Setting<'_>) -> Result<P
             expect(noun, held.map_or(0, |held| held.rev), *expected_rev)?;
             Ok(one(noun, Command::Charge(command.clone())))
         }
+        Intent::Customer { customer, command } => {
+            let noun = Noun::Customer(*customer);
+            view.held(&noun).ok_or(Rejection::NotFound(noun))?;
+            Ok(one(noun, Command::Customer(command.clone())))
+        }
         Intent::Escalation { case, command, expected_rev } => {
             let noun = Noun::Escalation(*case);
             let held = view.held(&noun);
@@ -243,7 +249,15 @@ fn known(view: &dyn View, customer: CustomerId) -> Result<Known, Rejection> {
     let noun = Noun::Customer(customer);
     match view.held(&noun).as_deref().map(|held| &held.state) {
         Some(State::Customer(customer::State::Known(known))) => Ok(known.clone()),
+        Some(State::Customer(state)) if state.is_forgotten() => Err(customer::Rejection::Forgotten.into()),
         _ => Err(Rejection::NotFound(noun)),
+    }
+}
+
+fn is_forgotten(view: &dyn View, customer: CustomerId) -> bool {
+    match view.held(&Noun::Customer(customer)).as_deref().map(|held| &held.state) {
+        Some(State::Customer(state)) => state.is_forgotten(),
+        _ => false,
     }
 }
 
@@ -403,9 +417,12 @@ fn customer_commands(
     Ok((customer, commands))
 }
 
+/// The cases of the interaction's conversation. A case of somebody forgotten is none: it must not tell who they were.
 fn thread_cases(interaction: &Interaction, view: &dyn View) -> Vec<(CaseId, case::Matter)> {
     let Some(thread) = interaction.thread else { return Vec::new() };
-    view.find(&Lookup::Thread(thread)).iter().filter_map(|noun| matter(noun, view)).collect()
+    let cases = view.find(&Lookup::Thread(thread));
+    let cases = cases.iter().filter_map(|noun| matter(noun, view));
+    cases.filter(|(_, matter)| !is_forgotten(view, matter.customer)).collect()
 }
 
 fn matter(noun: &Noun, view: &dyn View) -> Option<(CaseId, case::Matter)> {

@@ -561,3 +561,82 @@ fn what_goes_out_to_a_customer_joins_as_what_comes_in_does() {
     let answer = house.log(Interaction { direction: Direction::Outbound, ..from_asha(asha) });
     assert_eq!((told(&answer), case_of(&answer)), (vec![LOGGED.to_vec()], case));
 }
+
+// Somebody forgotten.
+
+/// Forgets a customer: ana asks, bo confirms, the keys are gone.
+fn forget(house: &mut House, customer: CustomerId) {
+    use customer::{Command, Forgetting, ForgettingReason};
+    let reason = ForgettingReason::PersonAsked;
+    for command in [
+        Command::Forgetting(Forgetting::Ask { by: actor("ana"), reason }),
+        Command::Forgetting(Forgetting::Confirm { by: actor("bo") }),
+        Command::RecordForgotten,
+    ] {
+        house.ask(Intent::Customer { customer, command }).unwrap();
+    }
+}
+
+#[test]
+fn whoever_comes_again_after_they_were_forgotten_is_somebody_new() {
+    let mut house = House::new();
+    let known_by = || [account("a-1"), handle("x/asha"), email("asha@example.com"), phone("+44 1")];
+    let asha = registered(&mut house, 1, known_by());
+    forget(&mut house, asha);
+    for (n, identity) in (2..).zip(known_by()) {
+        let lookup = Lookup::Identity(identity.kind, identity.token);
+        assert_eq!(house.shelf(Service::Intake).find(&lookup), []);
+        let again = customer_of(&house.log(Interaction { sealing: fresh(n), ..caller([identity]) }));
+        assert_ne!(again, asha);
+    }
+}
+
+#[test]
+fn nothing_that_brings_words_is_written_for_somebody_forgotten() {
+    let mut house = House::new();
+    let records = house.log(caller([account("a-1")]));
+    let (asha, case) = (customer_of(&records), case_of(&records));
+    forget(&mut house, asha);
+    let late = || Interaction { sealing: fresh(2), ..says("and another thing") };
+    refused(house.ask(log_intent(Interaction { customer: Some(asha), ..late() })), "CUSTOMER_FORGOTTEN");
+    refused(house.ask(log_intent(Interaction { case: Some(case), ..late() })), "CUSTOMER_FORGOTTEN");
+    let add = Intent::AddIdentity { customer: asha, identity: account("a-2"), sealing: fresh(2) };
+    refused(house.ask(add), "CUSTOMER_FORGOTTEN");
+    let step = Intent::Case { case, command: resolve(), expected_rev: None, sealing: Some(fresh(2)) };
+    refused(house.ask(step), "CUSTOMER_FORGOTTEN");
+}
+
+#[test]
+fn what_was_promised_to_somebody_forgotten_still_breaks_and_is_escalated() {
+    let mut house = House::new();
+    let records = house.log(Interaction { kind: Kind::Complaint, ..caller([account("a-1")]) });
+    let (asha, id) = (customer_of(&records), case_of(&records));
+    let kind = crate::values::PromiseKind::parse("callback").unwrap();
+    let promise =
+        case::Command::Promise { promise: promise_id(1), kind, due: day(2), text: sealed("we call") };
+    house.ask(on_case(id, promise)).unwrap();
+    forget(&mut house, asha);
+    house.wait(3);
+    let raised = house.shelf(Service::Escalation).state(Noun::Escalation(id));
+    let State::Escalation(raised) = raised else { panic!("{raised:?}") };
+    assert!(raised.climb().is_some());
+}
+
+#[test]
+fn a_conversation_does_not_tell_who_somebody_forgotten_was() {
+    let mut house = House::new();
+    let in_thread =
+        |n| Interaction { thread: Some(thread(1)), sealing: fresh(n), ..caller([account("a-1")]) };
+    let asha = customer_of(&house.log(in_thread(1)));
+    forget(&mut house, asha);
+    let records = house.log(in_thread(2));
+    assert_ne!(customer_of(&records), asha);
+    assert!(told(&records).concat().iter().all(|event_type| *event_type != "case.linked.v1"));
+}
+
+#[test]
+fn somebody_who_is_not_there_cannot_be_forgotten() {
+    let mut house = House::new();
+    let command = customer::Command::RecordForgotten;
+    refused(house.ask(Intent::Customer { customer: customer_id(9), command }), "NOT_FOUND");
+}

@@ -9,13 +9,15 @@ use proptest::sample::select;
 
 use crate::cast::*;
 use crate::charge::{ApprovalGiven, Line, LineKind, RefundRecorded, RefundRequested, UnknownBecause};
-use crate::customer::{self, Identity};
+use crate::customer::{
+    self, Forgetting, ForgettingDeclinedBecause, ForgettingReason, HoldLiftedBecause, HoldReason, Identity,
+};
 use crate::escalation::{Raised, RaisedBy};
 use crate::noun::{self, Command, Event, Noun, State};
 use crate::plan::{Intent, Interaction, NoPlan, Sealing};
 use crate::policy::Policy;
 use crate::record::{Entry, Origin, Record};
-use crate::rows::{self, Delta, Value, View};
+use crate::rows::{self, Delta, Lookup, Value, View};
 use crate::service::Service;
 use crate::suggestion::{self, Audience, Captured};
 use crate::values::{
@@ -178,6 +180,26 @@ fn customer_command() -> impl Strategy<Value = customer::Command> {
         (1..4_u8).prop_map(|n| customer::Command::JoinKey { key: key(n) }),
         vec((1..40_u8).prop_map(customer_id), 0..30)
             .prop_map(|candidates| customer::Command::ProposeMerge { candidates }),
+        forgetting_step(),
+    ]
+}
+
+/// What people say about forgetting a customer, and what the house does about it.
+fn forgetting_step() -> impl Strategy<Value = customer::Command> {
+    let who = || select(vec!["ana", "bo"]).prop_map(actor);
+    let hold = || select(vec![HoldReason::Bookkeeping, HoldReason::Litigation]);
+    let said = prop_oneof![
+        3 => who().prop_map(|by| Forgetting::Ask { by, reason: ForgettingReason::PersonAsked }),
+        3 => who().prop_map(|by| Forgetting::Confirm { by }),
+        1 => who().prop_map(|by| Forgetting::Decline { by, because: ForgettingDeclinedBecause::Withdrawn }),
+        1 => (who(), hold()).prop_map(|(by, reason)| Forgetting::Hold { by, reason }),
+        2 => (who(), hold()).prop_map(|(by, reason)| {
+            Forgetting::Lift { by, reason, because: HoldLiftedBecause::MatterOver }
+        }),
+    ];
+    prop_oneof![
+        4 => said.prop_map(customer::Command::Forgetting),
+        1 => Just(customer::Command::RecordForgotten),
     ]
 }
 
@@ -342,6 +364,7 @@ enum Ask {
     Capture(&'static str),
     Charge(u8, charge::Command),
     Escalation(usize, escalation::Command),
+    Forgetting(usize, customer::Command),
     Log {
         named: Option<usize>,
         by: Vec<Identity>,
@@ -368,6 +391,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         1 => text().prop_map(Ask::Capture),
         4 => (1..3_u8, charge_command()).prop_map(|(n, command)| Ask::Charge(n, command)),
         3 => (which(), escalation_command()).prop_map(|(n, command)| Ask::Escalation(n, command)),
+        3 => (which(), forgetting_step()).prop_map(|(n, command)| Ask::Forgetting(n, command)),
         8 => (said, where_to).prop_map(|((named, by, direction, kind), (thread, case, text))| {
             Ask::Log { named, by, direction, kind, thread, case, text }
         }),
@@ -426,6 +450,7 @@ fn intent(house: &House, ask: Ask, sealing: Sealing) -> Intent {
         Ask::Escalation(n, command) => {
             Intent::Escalation { case: nth_case(house, n), command, expected_rev: None }
         }
+        Ask::Forgetting(n, command) => Intent::Customer { customer: nth_customer(house, n), command },
         Ask::Log { named, by, direction, kind, thread: conversation, case, text } => {
             Intent::LogInteraction(Box::new(Interaction {
                 customer: named.map(|n| nth_customer(house, n)),
@@ -635,6 +660,51 @@ fn promises_end_once(log: &[Arc<Record>]) {
     }
 }
 
+/// Nobody is forgotten whom one person alone wanted forgotten, or who was held; nothing but that they are forgotten is said of them after.
+fn forgetting_takes_two(log: &[Arc<Record>]) {
+    use customer::Event as Happened;
+    let mut asked: BTreeMap<Noun, Actor> = BTreeMap::new();
+    let mut held: BTreeMap<Noun, usize> = BTreeMap::new();
+    let (mut confirmed, mut over) = (BTreeSet::<Noun>::new(), BTreeSet::<Noun>::new());
+    for record in log {
+        for entry in &record.events {
+            let Event::Customer(event) = &entry.event else { continue };
+            let is_the_end = matches!(event, Happened::Forgotten(_));
+            assert_eq!(confirmed.contains(&record.noun), is_the_end, "{event:?}");
+            assert!(!over.contains(&record.noun), "{event:?}");
+            match event {
+                Happened::ForgettingRequested(requested) => {
+                    asked.insert(record.noun, requested.by.clone());
+                }
+                Happened::ForgettingDeclined(_) => assert!(asked.remove(&record.noun).is_some()),
+                Happened::ForgettingConfirmed(given) => {
+                    assert_ne!(asked[&record.noun], given.by);
+                    assert_eq!(held.get(&record.noun).copied().unwrap_or_default(), 0);
+                    confirmed.insert(record.noun);
+                }
+                Happened::HoldPlaced(_) => *held.entry(record.noun).or_default() += 1,
+                Happened::HoldLifted(_) => *held.entry(record.noun).or_default() -= 1,
+                Happened::Forgotten(_) => assert!(confirmed.remove(&record.noun) && over.insert(record.noun)),
+                Happened::Registered(_)
+                | Happened::IdentityAdded(_)
+                | Happened::KeyJoined(_)
+                | Happened::MergeProposed(_) => {}
+            }
+        }
+    }
+}
+
+/// What somebody forgotten was known by finds nobody, and their cases get nothing that anybody said after.
+fn the_forgotten_are_not_found(house: &House) {
+    let intake = house.shelf(Service::Intake);
+    for identity in ["1", "2", "3"].map(|n| [account(n), handle(n), email(n), phone(n)]).concat() {
+        for noun in intake.find(&Lookup::Identity(identity.kind, identity.token)) {
+            let State::Customer(state) = intake.state(noun) else { panic!("{noun} is no customer") };
+            assert!(state.known().is_some(), "{noun} was forgotten and is found");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -663,6 +733,8 @@ proptest! {
         }
         money_is_safe(&house.log);
         promises_end_once(&house.log);
+        forgetting_takes_two(&house.log);
+        the_forgotten_are_not_found(&house);
         let ids: BTreeSet<RecordId> = house.log.iter().map(|record| record.id).collect();
         prop_assert_eq!(ids.len(), house.log.len());
     }

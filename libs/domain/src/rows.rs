@@ -29,6 +29,8 @@ pub struct Held {
 pub enum Lookup {
     /// Imports whose history has come in.
     ClosedImports,
+    /// Customers whose keys are to be destroyed.
+    BeingForgotten,
     /// Customers known by this.
     Identity(IdentityKind, Token),
     /// Unfinished cases of a customer that belong to no thread.
@@ -170,6 +172,7 @@ fn lookups(state: &State) -> Vec<Lookup> {
         State::Customer(customer::State::Known(known)) => {
             known.identities.iter().map(|(kind, token)| Lookup::Identity(*kind, *token)).collect()
         }
+        State::Customer(customer::State::BeingForgotten { .. }) => vec![Lookup::BeingForgotten],
         State::Case(case) => {
             let lookup = case.matter().and_then(|matter| match matter.thread {
                 Some(thread) => Some(Lookup::Thread(thread)),
@@ -178,7 +181,7 @@ fn lookups(state: &State) -> Vec<Lookup> {
             lookup.into_iter().collect()
         }
         State::Charge(_)
-        | State::Customer(customer::State::Absent)
+        | State::Customer(customer::State::Absent | customer::State::Forgotten)
         | State::Escalation(_)
         | State::Import(import::State::Absent | import::State::Running)
         | State::Policy(_)

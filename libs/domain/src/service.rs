@@ -62,8 +62,8 @@ impl Service {
     /// Whether it folds or reacts to records of nouns of this name. It need not understand the others.
     pub fn reads(self, noun: &str) -> bool {
         match self {
-            Service::Escalation => matches!(noun, "case" | "escalation" | "import" | "policy"),
-            Service::Feedback => matches!(noun, "case" | "policy" | "suggestion"),
+            Service::Escalation => matches!(noun, "case" | "customer" | "escalation" | "import" | "policy"),
+            Service::Feedback => matches!(noun, "case" | "customer" | "policy" | "suggestion"),
             Service::Intake => matches!(noun, "case" | "customer" | "import" | "policy"),
             Service::Policy => noun == "policy",
             Service::Refunds => matches!(noun, "case" | "charge" | "customer" | "import" | "policy"),

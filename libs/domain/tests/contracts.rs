@@ -262,6 +262,7 @@ fn escalations() -> Vec<escalation::Event> {
 
 fn customers() -> Vec<customer::Event> {
     use customer::Event::*;
+    let actor = |id: &str| Actor::parse(id).unwrap();
     let token = Token::from_bytes([7; 16]);
     let identity = customer::Identity {
         kind: customer::IdentityKind::Email,
@@ -274,6 +275,22 @@ fn customers() -> Vec<customer::Event> {
         KeyJoined(customer::KeyJoined { key: key() }),
         MergeProposed(customer::MergeProposed {
             candidates: vec![customer_id(), CustomerId::from_bytes([8; 16])],
+        }),
+        ForgettingRequested(customer::ForgettingRequested {
+            by: actor("agent-7"),
+            reason: customer::ForgettingReason::PersonAsked,
+        }),
+        ForgettingDeclined(customer::ForgettingDeclined {
+            by: actor("privacy-2"),
+            because: customer::ForgettingDeclinedBecause::IdentityNotProven,
+        }),
+        ForgettingConfirmed(customer::ForgettingConfirmed { by: actor("privacy-2"), keys: vec![key()] }),
+        Forgotten(customer::Forgotten { keys_destroyed: 1 }),
+        HoldPlaced(customer::HoldPlaced { by: actor("legal-1"), reason: customer::HoldReason::Litigation }),
+        HoldLifted(customer::HoldLifted {
+            by: actor("legal-1"),
+            reason: customer::HoldReason::Litigation,
+            because: customer::HoldLiftedBecause::MatterOver,
         }),
     ]
 }
@@ -344,6 +361,11 @@ fn rejections() -> Vec<Rejection> {
         customer::Rejection::AlreadyRegistered,
         customer::Rejection::IdentityTaken { kind: customer::IdentityKind::Account },
         customer::Rejection::TooManyIdentities,
+        customer::Rejection::Forgotten,
+        customer::Rejection::Held,
+        customer::Rejection::NotAsked,
+        customer::Rejection::SecondPersonNeeded,
+        customer::Rejection::NotConfirmed,
     ];
     let of_suggestion = [
         suggestion::Rejection::Absent,

@@ -196,10 +196,15 @@ pub async fn verify(log: &Log, chains: &Chains) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Told of every message before any user has it.
+// A function of the caller's, because what is kept beside a database is the edge's to know.
+pub type Heed = Arc<dyn Fn(&Followed) + Send + Sync>;
+
 /// Follows the log after these chains and hands every message to all users, until the last of them is gone or something is wrong.
 pub async fn run(
     log: Log,
     mut checker: Checker,
+    heed: Option<Heed>,
     mut users: Vec<mpsc::Sender<Arc<Followed>>>,
     progress: watch::Sender<FollowProgress>,
 ) {
@@ -228,6 +233,9 @@ pub async fn run(
             let kib = u32::try_from(stored.bytes.len() / 1024 + 1).unwrap_or(u32::MAX);
             // The semaphore is never closed.
             followed._held = Arc::clone(&held).acquire_many_owned(kib).await.ok();
+            if let Some(heed) = &heed {
+                heed(&followed);
+            }
             let (sequence, stamp) = (followed.sequence, followed.stamp);
             let followed = Arc::new(followed);
             let mut gone = Vec::new();

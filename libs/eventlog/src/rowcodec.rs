@@ -54,6 +54,7 @@ pub fn clock(clock: Option<ImportId>) -> Vec<u8> {
 /// What the keys of a look-up's rows begin with.
 pub fn lookup(lookup: &Lookup) -> Vec<u8> {
     match lookup {
+        Lookup::BeingForgotten => b"lf".to_vec(),
         Lookup::ClosedImports => b"lc".to_vec(),
         Lookup::Identity(kind, token) => {
             let kind = match kind {

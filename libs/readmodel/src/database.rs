@@ -1,14 +1,15 @@
 //! A service's database: one directory, held by one process, in generations. What is wrong with one is noticed, and the log makes the next.
 
-use std::fs::{self, File, TryLockError};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use seva_eventlog::store::{MemoryStore, Store, StoreError};
 use tokio::sync::Notify;
 
+use crate::generation::Folder;
 use crate::tree::{Handle, Tree, alone, guard};
 
 /// How much memory sled may use for its cache, in bytes.
@@ -41,14 +42,21 @@ pub struct Database {
 #[derive(Debug)]
 enum Kind {
     Memory,
-    Sled { db: Handle<sled::Db>, folder: Folder, generation: u64 },
+    Sled {
+        // A lock, because the database moves on to its next generation; held only to clone a handle.
+        current: Mutex<Current>,
+        folder: Folder,
+        /// The trees that somebody holds: each is opened once.
+        trees: Mutex<BTreeMap<String, Weak<Tree>>>,
+        /// Held while the database moves on.
+        moving: Mutex<()>,
+    },
 }
 
-/// The folder of a service's databases, locked.
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    _lock: File,
+#[derive(Clone, Debug)]
+struct Current {
+    db: Arc<Handle<sled::Db>>,
+    generation: u64,
 }
 
 impl Database {
@@ -59,86 +67,148 @@ impl Database {
 
     /// Opens the newest generation under a folder, or the first. One that cannot be opened is put aside, and the next begun.
     pub fn open(path: &Path) -> Result<Database, OpenError> {
+        let folder = Folder::lock(path)?;
         let failed = |source| OpenError::Folder { folder: path.to_owned(), source };
-        fs::create_dir_all(path).map_err(failed)?;
-        let lock = File::create(path.join("LOCK")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path.to_owned())),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        Database::open_locked(Folder { path: path.to_owned(), _lock: lock })
-    }
-
-    fn open_locked(folder: Folder) -> Result<Database, OpenError> {
-        let failed = |source| OpenError::Folder { folder: folder.path.clone(), source };
         let generation = folder.current().map_err(failed)?;
         folder.sweep(generation).map_err(failed)?;
         match open(&folder.generation(generation)) {
-            Ok(db) => Ok(Database { kind: Kind::Sled { db, folder, generation }, damaged: Arc::default() }),
-            Err(error) if is_held(&error) => Err(OpenError::InUse(folder.path)),
+            Ok(db) => Ok(Database::of(db, folder, generation)),
+            Err(error) if is_held(&error) => Err(OpenError::InUse(path.to_owned())),
             Err(error) => {
                 tracing::error!(%error, "the database cannot be opened: it is put aside and made anew from the log");
-                folder.next(generation)
+                Database::next(folder, generation)
             }
         }
+    }
+
+    fn of(db: Handle<sled::Db>, folder: Folder, generation: u64) -> Database {
+        let current = Mutex::new(Current { db: Arc::new(db), generation });
+        let kind = Kind::Sled { current, folder, trees: Mutex::default(), moving: Mutex::default() };
+        Database { kind, damaged: Arc::default() }
+    }
+
+    fn next(folder: Folder, generation: u64) -> Result<Database, OpenError> {
+        let failed = |source| OpenError::Folder { folder: folder.path().to_owned(), source };
+        let next = folder.put_aside(generation).map_err(failed)?;
+        let db = open(&folder.generation(next)).map_err(|error| failed(io::Error::other(error)))?;
+        Ok(Database::of(db, folder, next))
     }
 
     /// Puts this generation aside and begins the next, empty. Handles of the old one may still be about; they reach nothing new.
     pub fn quarantine(self) -> Result<Database, OpenError> {
         match self.kind {
             Kind::Memory => Ok(Database::in_memory()),
-            Kind::Sled { db, folder, generation } => {
+            Kind::Sled { current, folder, .. } => {
+                let Current { db, generation } = current.into_inner().unwrap_or_else(PoisonError::into_inner);
                 drop(db);
-                folder.next(generation)
+                Database::next(folder, generation)
             }
         }
     }
 
-    /// Opens a tree of rows and checks every one of them.
+    /// Opens a tree of rows and checks every one of them. A tree that somebody holds is the same one.
     pub fn tree(&self, name: &str) -> Result<Arc<dyn Store>, StoreError> {
         match &self.kind {
             Kind::Memory => Ok(Arc::new(MemoryStore::default())),
-            Kind::Sled { db, .. } => Ok(Arc::new(Tree::open(db, name, Arc::clone(&self.damaged))?)),
+            Kind::Sled { trees, .. } => {
+                let Some(Current { db, .. }) = self.current() else { return Err(gone()) };
+                let mut trees = trees.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(tree) = trees.get(name).and_then(Weak::upgrade) {
+                    return Ok(tree);
+                }
+                let tree = Arc::new(Tree::open(&db, name, Arc::clone(&self.damaged))?);
+                trees.insert(name.to_owned(), Arc::downgrade(&tree));
+                Ok(tree)
+            }
         }
     }
 
     /// Removes a tree and its rows.
     pub fn drop_tree(&self, name: &str) -> Result<(), StoreError> {
-        match &self.kind {
-            Kind::Memory => Ok(()),
-            Kind::Sled { db, .. } => {
-                let _alone = alone();
-                guard(|| db.drop_tree(name)).map(|_| ())
-            }
+        let Some(Current { db, .. }) = self.current() else { return Ok(()) };
+        if let Kind::Sled { trees, .. } = &self.kind {
+            trees.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         }
+        let _alone = alone();
+        guard(|| db.drop_tree(name)).map(|_| ())
     }
 
     /// Writes what is held in memory to the disk.
     pub fn flush(&self) -> Result<(), StoreError> {
-        match &self.kind {
-            Kind::Memory => Ok(()),
-            Kind::Sled { db, .. } => {
-                let _alone = alone();
-                guard(|| db.flush()).map(|_| ())
-            }
-        }
+        self.current().map_or(Ok(()), |current| flushed(&current.db))
     }
 
     /// How many bytes the database takes on disk.
     pub fn size_on_disk(&self) -> u64 {
+        self.current().map_or(0, |current| current.db.size_on_disk().unwrap_or(0))
+    }
+
+    /// Which generation it is; 0 in memory.
+    pub fn generation(&self) -> u64 {
+        self.current().map_or(0, |current| current.generation)
+    }
+
+    /// Copies the rows of all trees that somebody holds, and of those named, into the next generation, moves on to it, and deletes this one: what
+    /// was overwritten or removed stands nowhere on the disk then. Reading and writing go on meanwhile.
+    ///
+    /// Blocks for as long as it takes. On an error, or after a crash in the middle, the database is this generation still.
+    pub fn move_on(&self, and: &[&str]) -> Result<(), StoreError> {
+        let Kind::Sled { current, folder, trees, moving } = &self.kind else { return Ok(()) };
+        let _one_at_a_time = moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Current { generation, .. }) = self.current() else { return Ok(()) };
+        // Held until the end, so that they are among those that move.
+        let _named = and.iter().map(|name| self.tree(name)).collect::<Result<Vec<_>, StoreError>>()?;
+        let held: Vec<(String, Arc<Tree>)> = {
+            let trees = trees.lock().unwrap_or_else(PoisonError::into_inner);
+            trees.iter().filter_map(|(name, tree)| Some((name.clone(), tree.upgrade()?))).collect()
+        };
+        let next = generation + 1;
+        let mut old = Vec::with_capacity(held.len());
+        let copied = copy(folder, next, &held).and_then(|db| {
+            for (_, tree) in &held {
+                old.push(tree.move_on()?);
+            }
+            Ok(db)
+        });
+        let db = match copied {
+            Ok(db) => db,
+            Err(error) => {
+                held.iter().for_each(|(_, tree)| tree.stay());
+                // Some trees are here and some there: the log makes the next database.
+                if !old.is_empty() {
+                    self.damaged.notify_one();
+                }
+                return Err(error);
+            }
+        };
+        let finished = flushed(&db).and_then(|()| folder.finish(next).map_err(failed));
+        if finished.is_err() {
+            self.damaged.notify_one();
+            return finished;
+        }
+        let left = {
+            let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *current, Current { db: Arc::new(db), generation: next })
+        };
+        old.into_iter().for_each(unread);
+        unread(left.db);
+        folder.remove(generation).map_err(failed)
+    }
+
+    fn current(&self) -> Option<Current> {
         match &self.kind {
-            Kind::Memory => 0,
-            Kind::Sled { db, .. } => db.size_on_disk().unwrap_or(0),
+            Kind::Memory => None,
+            Kind::Sled { current, .. } => {
+                Some(current.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            }
         }
     }
 
     /// What stands under the trees, for tests that change it behind their back.
     #[cfg(test)]
     pub(crate) fn with_sled(&self, change: impl FnOnce(&sled::Db)) {
-        match &self.kind {
-            Kind::Memory => {}
-            Kind::Sled { db, .. } => change(db),
+        if let Some(Current { db, .. }) = self.current() {
+            change(&db);
         }
     }
 
@@ -148,54 +218,43 @@ impl Database {
     }
 }
 
-impl Folder {
-    fn generation(&self, generation: u64) -> PathBuf {
-        self.path.join(format!("generation-{generation}"))
+/// Copies trees into a generation that is not whole before they have moved on to it.
+fn copy(folder: &Folder, next: u64, trees: &[(String, Arc<Tree>)]) -> Result<Handle<sled::Db>, StoreError> {
+    // One that was given up may have left some.
+    folder.remove(next).map_err(failed)?;
+    folder.begin(next).map_err(failed)?;
+    let db = open(&folder.generation(next))?;
+    for (name, tree) in trees {
+        tree.copy_to(guard(|| db.open_tree(name))?)?;
     }
+    Ok(db)
+}
 
-    fn aside(&self, generation: u64) -> PathBuf {
-        self.path.join(format!("quarantine-{generation}"))
-    }
-
-    /// The newest generation, or the one after the last that was put aside. The folders' names alone say it: no file can be wrong about it.
-    fn current(&self) -> io::Result<u64> {
-        let newest = self.numbered("generation-")?.into_iter().max();
-        let aside = self.numbered("quarantine-")?.into_iter().max();
-        Ok(newest.max(aside.map(|n| n.saturating_add(1))).unwrap_or(1))
-    }
-
-    /// Removes what no start needs: generations before the current one, and all that was put aside but the last.
-    fn sweep(&self, current: u64) -> io::Result<()> {
-        for n in self.numbered("generation-")?.into_iter().filter(|n| *n < current) {
-            fs::remove_dir_all(self.generation(n))?;
+/// Lets go of what nobody can find any more, once nobody reads it any more.
+fn unread<T>(handle: Arc<Handle<T>>) {
+    let mut handle = handle;
+    loop {
+        match Arc::try_unwrap(handle) {
+            Ok(last) => return drop(last),
+            Err(shared) => {
+                handle = shared;
+                std::thread::sleep(LET_GO_LOOK);
+            }
         }
-        let mut aside = self.numbered("quarantine-")?;
-        aside.sort_unstable();
-        aside.pop();
-        aside.into_iter().try_for_each(|n| fs::remove_dir_all(self.aside(n)))
     }
+}
 
-    /// The numbers of the entries whose names begin so.
-    fn numbered(&self, prefix: &str) -> io::Result<Vec<u64>> {
-        let mut numbers = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let name = entry?.file_name();
-            numbers.extend(name.to_string_lossy().strip_prefix(prefix).and_then(|n| n.parse::<u64>().ok()));
-        }
-        Ok(numbers)
-    }
+fn flushed(db: &sled::Db) -> Result<(), StoreError> {
+    let _alone = alone();
+    guard(|| db.flush()).map(|_| ())
+}
 
-    fn next(self, generation: u64) -> Result<Database, OpenError> {
-        let failed = |source| OpenError::Folder { folder: self.path.clone(), source };
-        match fs::rename(self.generation(generation), self.aside(generation)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
-        let next = generation + 1;
-        let db = open(&self.generation(next)).map_err(|error| failed(io::Error::other(error)))?;
-        Ok(Database { kind: Kind::Sled { db, folder: self, generation: next }, damaged: Arc::default() })
-    }
+fn failed(error: io::Error) -> StoreError {
+    StoreError(error.to_string())
+}
+
+fn gone() -> StoreError {
+    StoreError("there is no database".to_owned())
 }
 
 /// Opens a generation. The folder is this process's, so whoever still holds the file is a thread of sled's that is about to end.

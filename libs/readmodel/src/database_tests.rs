@@ -165,3 +165,83 @@ fn a_folder_that_cannot_be_used_is_named() {
     let error = Database::open(&file).unwrap_err();
     assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
 }
+
+/// Whether these bytes stand in any file of a folder.
+fn stands_in(folder: &Path, bytes: &[u8]) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return stands_in(&path, bytes);
+        }
+        fs::read(&path).is_ok_and(|content| content.windows(bytes.len()).any(|window| window == bytes))
+    })
+}
+
+#[test]
+fn what_was_overwritten_or_removed_stands_nowhere_once_the_database_has_moved_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).unwrap();
+    let (held, named) = (database.tree(TREE).unwrap(), "named.v1");
+    let (gone, kept) = ("Zgonesecretword", "Zkeptordinaryword");
+    held.apply(vec![set(b"a", gone), set(b"b", gone), set(b"c", kept)]).unwrap();
+    database.tree(named).unwrap().apply(vec![set(b"n", kept)]).unwrap();
+    database.tree("left.v1").unwrap().apply(vec![set(b"x", gone)]).unwrap();
+    held.apply(vec![set(b"a", "other"), (b"b".to_vec(), None)]).unwrap();
+    database.flush().unwrap();
+    assert!(stands_in(folder.path(), gone.as_bytes()), "sled keeps what was overwritten");
+
+    database.move_on(&[named]).unwrap();
+    assert_eq!(database.generation(), 2);
+    assert_eq!(entries(folder.path()), ["generation-2"]);
+    assert!(!stands_in(folder.path(), gone.as_bytes()));
+    assert!(stands_in(folder.path(), kept.as_bytes()), "the search finds what is there");
+    assert_eq!(held.get(b"a").unwrap(), Some(b"other".to_vec()));
+    held.apply(vec![set(b"d", "after")]).unwrap();
+    drop((held, database));
+
+    let database = Database::open(folder.path()).unwrap();
+    let rows = database.tree(TREE).unwrap().scan(b"", None, 10).unwrap();
+    let keys: Vec<&[u8]> = rows.iter().map(|(key, _)| key.as_slice()).collect();
+    assert_eq!(keys, [b"a", b"c", b"d"]);
+    assert_eq!(database.tree(named).unwrap().get(b"n").unwrap(), Some(kept.as_bytes().to_vec()));
+}
+
+#[test]
+fn rows_are_written_and_read_while_the_database_moves_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::open(folder.path()).unwrap();
+    let store = database.tree(TREE).unwrap();
+    let key = |n: u32| n.to_be_bytes();
+    for n in 0..40 {
+        store.apply((n * 100..n * 100 + 100).map(|n| set(&key(n), "before")).collect()).unwrap();
+    }
+    std::thread::scope(|scope| {
+        let moving = scope.spawn(|| database.move_on(&[]));
+        let mut n = 0;
+        while !moving.is_finished() {
+            let changes =
+                vec![set(&key(n), "during"), (key(3_999 - n).to_vec(), None), set(&key(5_000 + n), "new")];
+            store.apply(changes).unwrap();
+            assert_eq!(store.get(&key(n)).unwrap(), Some(b"during".to_vec()));
+            n = (n + 1) % 2_000;
+        }
+        moving.join().unwrap().unwrap();
+    });
+    let before = store.scan(b"", None, 10_000).unwrap();
+    drop((store, database));
+    // Opening checks the sum of the rows.
+    let after = Database::open(folder.path()).unwrap().tree(TREE).unwrap().scan(b"", None, 10_000).unwrap();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn a_process_that_died_while_it_moved_on_goes_on_where_it_was() {
+    let folder = closed();
+    fs::write(folder.path().join("copying-2"), "").unwrap();
+    fs::create_dir(folder.path().join("generation-2")).unwrap();
+    let database = Database::open(folder.path()).unwrap();
+    assert_eq!(database.tree(TREE).unwrap().get(b"b").unwrap(), Some(b"2".to_vec()));
+    assert_eq!(entries(folder.path()), ["generation-1"]);
+    database.move_on(&[TREE]).unwrap();
+    assert_eq!(entries(folder.path()), ["generation-2"]);
+}

@@ -4,20 +4,21 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use seva_domain::charge::Payment;
 use seva_domain::service::Service;
 use seva_eventlog::base::Base;
-use seva_eventlog::follow::{self, Broken, Chains, Checker, FollowProgress, Own, WAITING_MAX};
+use seva_eventlog::follow::{self, Broken, Chains, Checker, FollowProgress, Heed, Own, WAITING_MAX};
 use seva_eventlog::log::{Log, LogError};
 use seva_eventlog::shard::{self, ShardError};
 use seva_eventlog::store::{Store, StoreError};
 use seva_eventlog::writer::{Clock, Parts, Writer};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::database::{Database, OpenError};
+use crate::forgotten;
 use crate::model::ReadModel;
 use crate::projector::{Checkpoint, Live, Projections};
 use crate::rebuild::{RebuildError, Rebuilt, rebuild, tree_name, without_rows};
@@ -26,6 +27,9 @@ use crate::rebuild::{RebuildError, Rebuilt, rebuild, tree_name, without_rows};
 fn shard_tree() -> String {
     format!("shard.f{}", shard::FORMAT)
 }
+
+/// How often it is looked whether the database is to be cleaned.
+const CLEAN_LOOK: Duration = Duration::from_millis(500);
 
 /// How long an engine waits before it tries again what the log would not let it do.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -46,6 +50,10 @@ pub struct Config {
     pub checks_clock: bool,
     /// Takes what the payment provider is to be told because of commits of this engine's writer.
     pub payments: Option<mpsc::Sender<Payment>>,
+    /// Told of every message that the engine follows, before anything is made of it, for what is kept beside the database.
+    pub heed: Option<Heed>,
+    /// How long the database waits, once somebody was forgotten, for others to be: what was overwritten of all of them goes at once.
+    pub clean_after: Duration,
 }
 
 /// What runs while the database is sound.
@@ -78,6 +86,8 @@ impl Running {
         let live = without_rows(&self.log, &self.database, model, tree.clone())?;
         let (rebuilt, old) = rebuild(&self.log, self.reads, &self.projections, live).await?;
         remember_tree(&self.database, name, &tree)?;
+        // The new rows were once what they were before somebody was forgotten.
+        remember_cleaned(&self.database, 0)?;
         unread(&old.store).await;
         self.database.drop_tree(&old.tree)?;
         Ok(rebuilt)
@@ -92,6 +102,59 @@ impl Running {
     /// How many bytes the database takes on disk.
     pub fn size_on_disk(&self) -> u64 {
         self.database.size_on_disk()
+    }
+
+    /// Which generation of the database it is; 0 in memory.
+    pub fn generation(&self) -> u64 {
+        self.database.generation()
+    }
+
+    /// How many people were forgotten of whom overwritten rows may still stand in the database's files.
+    pub fn uncleaned(&self) -> Result<u64, StoreError> {
+        if self.generation() == 0 {
+            return Ok(0);
+        }
+        Ok(self.forgotten()?.saturating_sub(cleaned(&self.database)?))
+    }
+
+    /// Moves the database on to its next generation, which holds nothing that was overwritten or removed.
+    async fn clean(self: &Arc<Self>) -> Result<(), StoreError> {
+        let _not_while_rebuilding = self.rebuilds.lock().await;
+        let running = Arc::clone(self);
+        let moved = tokio::task::spawn_blocking(move || {
+            // Counted before: whoever is forgotten meanwhile is cleaned away the next time.
+            let forgotten = running.forgotten()?;
+            running.database.move_on(&[TREES])?;
+            remember_cleaned(&running.database, forgotten)
+        });
+        moved.await.map_err(|error| StoreError(error.to_string()))?
+    }
+
+    /// How many people were forgotten, as far as the rows are.
+    fn forgotten(&self) -> Result<u64, StoreError> {
+        self.projections.rows(forgotten::NAME).map_or(Ok(0), |rows| forgotten::people(&rows))
+    }
+}
+
+/// Cleans a database when it is due, until told to stop.
+async fn clean_when_due(running: Arc<Running>, after: Duration, mut stop: oneshot::Receiver<()>) {
+    let mut due_since = None;
+    loop {
+        let is_due = running.uncleaned().is_ok_and(|people| people > 0);
+        let since = *due_since.get_or_insert_with(Instant::now);
+        if !is_due {
+            due_since = None;
+        } else if since.elapsed() >= after {
+            match running.clean().await {
+                Ok(()) => tracing::info!(generation = running.generation(), "the database was cleaned"),
+                Err(error) => tracing::error!(%error, "the database could not be cleaned: it is tried again"),
+            }
+            due_since = None;
+        }
+        // Told to stop, or nobody is there any more to tell it.
+        if tokio::time::timeout(CLEAN_LOOK, &mut stop).await.is_ok() {
+            return;
+        }
     }
 }
 
@@ -199,7 +262,12 @@ async fn supervise(
             Ok((parts, writer)) => {
                 let parts = Arc::new(parts);
                 set(Ok(Arc::clone(&parts)));
+                let (stop_cleaning, stopped) = oneshot::channel();
+                let cleaner = tokio::spawn(clean_when_due(Arc::clone(&parts), config.clean_after, stopped));
                 let over = watch_over(&parts, writer, &damaged, &mut stop).await;
+                drop(stop_cleaning);
+                // One that panicked has nothing more to say.
+                let _ended = cleaner.await;
                 set(Err(match &over {
                     Over::Damaged => NotRunning::Yet(DAMAGED.to_owned()),
                     Over::Stopped => NotRunning::AnyMore("it is stopping".to_owned()),
@@ -404,8 +472,8 @@ fn start(
     let (progress, follow) =
         watch::channel(FollowProgress { sequence: begin.sequence, ..Default::default() });
     let checker = Checker::new(begin, reads(config.service), own);
-    let follower =
-        tokio::spawn(follow::run(config.log.clone(), checker, vec![to_writer, to_projector], progress));
+    let (log, users) = (config.log.clone(), vec![to_writer, to_projector]);
+    let follower = tokio::spawn(follow::run(log, checker, config.heed.clone(), users, progress));
     let running = Running {
         writer,
         projections,
@@ -432,6 +500,19 @@ fn remembered_tree(database: &Database, model: &str) -> Result<String, StoreErro
 
 fn remember_tree(database: &Database, model: &str, tree: &str) -> Result<(), StoreError> {
     database.tree(TREES)?.apply(vec![(model.as_bytes().to_vec(), Some(tree.as_bytes().to_vec()))])?;
+    database.flush()
+}
+
+/// The row beside the names of trees that says how many of the forgotten are cleaned away.
+const CLEANED: &[u8] = b"\0cleaned";
+
+fn cleaned(database: &Database) -> Result<u64, StoreError> {
+    let bytes = database.tree(TREES)?.get(CLEANED)?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
+}
+
+fn remember_cleaned(database: &Database, people: u64) -> Result<(), StoreError> {
+    database.tree(TREES)?.apply(vec![(CLEANED.to_vec(), Some(people.to_be_bytes().to_vec()))])?;
     database.flush()
 }
 

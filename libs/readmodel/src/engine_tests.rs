@@ -38,6 +38,8 @@ impl Process {
             build: "test".to_owned(),
             checks_clock: false,
             payments: None,
+            heed: None,
+            clean_after: Duration::ZERO,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move { drop(stopped.await) };

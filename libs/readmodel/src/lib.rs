@@ -8,6 +8,8 @@ mod database_tests;
 pub mod engine;
 #[cfg(test)]
 mod engine_tests;
+pub mod forgotten;
+mod generation;
 pub mod model;
 mod planted;
 pub mod projector;

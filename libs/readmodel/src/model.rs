@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use prost::Message;
 use seva_domain::record::Record;
 use seva_eventlog::commit::Position;
-use seva_eventlog::store::{Change, Store, StoreError};
+use seva_eventlog::store::{Change, Row, Store, StoreError};
+
+/// How many rows are read at once when all of a kind are.
+const SCAN_PAGE: usize = 1_000;
 
 /// Answers one question. A change of its rows' shape is a new name, and a rebuild.
 pub trait ReadModel: Send + Sync + 'static {
@@ -52,6 +55,39 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Whether there is a row.
+    pub fn has(&self, key: &[u8]) -> Result<bool, FoldError> {
+        match self.changes.get(key) {
+            Some(changed) => Ok(changed.is_some()),
+            None => Ok(self.store.get(key)?.is_some()),
+        }
+    }
+
+    /// All rows whose keys begin with a prefix, in order.
+    pub fn scan(&self, prefix: &[u8]) -> Result<Vec<Row>, FoldError> {
+        let mut found = BTreeMap::new();
+        let mut from = prefix.to_vec();
+        loop {
+            let page = self.store.scan(prefix, Some(&from), SCAN_PAGE)?;
+            let is_last = page.len() < SCAN_PAGE;
+            if let Some((last, _)) = page.last() {
+                from = [last.as_slice(), &[0]].concat();
+            }
+            found.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        let changes = self.changes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        for (key, value) in changes {
+            match value {
+                Some(value) => found.insert(key.clone(), value.clone()),
+                None => found.remove(key),
+            };
+        }
+        Ok(found.into_iter().collect())
+    }
+
     /// Sets a row.
     pub fn put<M: Message>(&mut self, key: Vec<u8>, row: &M) {
         self.changes.insert(key, Some(row.encode_to_vec()));
@@ -79,4 +115,30 @@ pub fn expect_next(record: &Record, held: u64) -> Result<(), FoldError> {
         return Ok(());
     }
     Err(FoldError::Rev { noun: record.noun.to_string(), held, found: record.rev })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seva_eventlog::store::MemoryStore;
+
+    #[test]
+    fn a_scan_sees_the_rows_stored_and_the_changes_on_top() {
+        let store = MemoryStore::default();
+        let rows = (0..2_500_u32).map(|n| ([b"a", n.to_be_bytes().as_slice()].concat(), Some(vec![1])));
+        let others = [(b"b".to_vec(), Some(vec![1])), (b"Z".to_vec(), Some(vec![1]))];
+        store.apply(rows.chain(others).collect()).unwrap();
+        let mut rows = Rows::new(&store);
+        let key = |n: u32| [b"a", n.to_be_bytes().as_slice()].concat();
+        rows.remove(key(7));
+        rows.put_bytes(key(8), vec![2]);
+        rows.put_bytes(key(9_000), vec![3]);
+        rows.put_bytes(b"b".to_vec(), vec![4]);
+        let found = rows.scan(b"a").unwrap();
+        assert_eq!(found.len(), 2_500);
+        assert!(found.is_sorted());
+        assert_eq!(found[7], (key(8), vec![2]));
+        assert_eq!(found.last().unwrap(), &(key(9_000), vec![3]));
+        assert!(!rows.has(&key(7)).unwrap() && rows.has(&key(8)).unwrap() && rows.has(b"Z").unwrap());
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use seva_eventlog::store::{Change, Row, Store, StoreError};
 use tokio::sync::Notify;
@@ -12,19 +12,35 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 /// The row that holds the sum. Rows of a tree's own begin with a zero byte; no other key does.
 const SUM: &[u8] = b"\0sum";
 
-/// A sled tree.
+/// How many rows are copied at once into a database's next generation; writes wait meanwhile.
+const COPY_PAGE: usize = 500;
+
+/// A sled tree. What holds it goes on holding it when its database moves on to another generation.
 pub(crate) struct Tree {
-    tree: Handle<sled::Tree>,
+    // A lock, because the rows move on to the next generation; held only to clone a handle.
+    rows: RwLock<Arc<Handle<sled::Tree>>>,
     // Changed only by the one writer, in the same batch as the rows.
-    sum: Mutex<u128>,
+    writing: Mutex<Writing>,
     /// Told when the tree turns out to be damaged.
     damaged: Arc<Notify>,
+}
+
+/// What a batch of rows changes beside them.
+struct Writing {
+    sum: u128,
+    /// The same rows in the database's next generation, while they are being copied.
+    next: Option<Next>,
+}
+
+struct Next {
+    rows: Arc<Handle<sled::Tree>>,
+    sum: u128,
 }
 
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tree")
-            .field("name", &String::from_utf8_lossy(&self.tree.name()))
+            .field("name", &String::from_utf8_lossy(&self.handle().name()))
             .finish_non_exhaustive()
     }
 }
@@ -49,7 +65,53 @@ impl Tree {
         if sum != expected {
             return Err(StoreError(format!("the rows of `{name}` are not those that were written")));
         }
-        Ok(Tree { tree: Handle::new(tree), sum: Mutex::new(sum), damaged })
+        let (rows, writing) = (RwLock::new(Arc::new(Handle::new(tree))), Writing { sum, next: None });
+        Ok(Tree { rows, writing: Mutex::new(writing), damaged })
+    }
+
+    fn handle(&self) -> Arc<Handle<sled::Tree>> {
+        Arc::clone(&self.rows.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies every row into a tree of the next generation. From here on what is written is written there as well.
+    pub(crate) fn copy_to(&self, next: sled::Tree) -> Result<(), StoreError> {
+        self.writing().next = Some(Next { rows: Arc::new(Handle::new(next)), sum: 0 });
+        let mut from = Vec::new();
+        loop {
+            // Held while a page is copied: what is copied is then never older than what was written.
+            let mut writing = self.writing();
+            let next = writing.next.as_mut().ok_or_else(not_copied)?;
+            let page = self.scan(&[], Some(&from), COPY_PAGE)?;
+            let is_last = page.len() < COPY_PAGE;
+            if let Some((last, _)) = page.last() {
+                from = [last.as_slice(), &[0]].concat();
+            }
+            let rows = page.into_iter().map(|(key, value)| (key, Some(value))).collect();
+            next.sum = applied(&next.rows, next.sum, rows)?;
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Moves on to the rows of the next generation, which must be those of this one. Answers the old ones.
+    pub(crate) fn move_on(&self) -> Result<Arc<Handle<sled::Tree>>, StoreError> {
+        let mut writing = self.writing();
+        let next = writing.next.take().ok_or_else(not_copied)?;
+        if next.sum != writing.sum {
+            return Err(StoreError("the rows copied are not the rows".to_owned()));
+        }
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::replace(&mut rows, next.rows))
+    }
+
+    /// Stays with the rows it has.
+    pub(crate) fn stay(&self) {
+        self.writing().next = None;
     }
 
     /// Reads or writes, and tells whoever watches the database when that fails.
@@ -85,14 +147,14 @@ impl Tree {
 impl Store for Tree {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.read(|| {
-            let value = guard(|| self.tree.get(key))?;
+            let value = guard(|| self.handle().get(key))?;
             value.map(|value| opened(key, &value)).transpose()
         })
     }
 
     fn scan(&self, prefix: &[u8], from: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError> {
         let from = from.unwrap_or(prefix).max(prefix).to_vec();
-        self.read(|| caught(|| self.rows(self.tree.range(from..), prefix, limit)))
+        self.read(|| caught(|| self.rows(self.handle().range(from..), prefix, limit)))
     }
 
     fn scan_back(&self, prefix: &[u8], before: Option<&[u8]>, limit: usize) -> Result<Vec<Row>, StoreError> {
@@ -103,42 +165,63 @@ impl Store for Tree {
         };
         self.read(|| {
             caught(|| match end {
-                Some(end) => self.rows(self.tree.range(prefix.to_vec()..end).rev(), prefix, limit),
-                None => self.rows(self.tree.range(prefix.to_vec()..).rev(), prefix, limit),
+                Some(end) => self.rows(self.handle().range(prefix.to_vec()..end).rev(), prefix, limit),
+                None => self.rows(self.handle().range(prefix.to_vec()..).rev(), prefix, limit),
             })
         })
     }
 
     fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         self.read(|| {
-            let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut new_sum = *sum;
-            let mut batch = sled::Batch::default();
+            let mut writing = self.writing();
             // Of several changes of one row the last counts, and only it goes into the sum.
             let changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = changes.into_iter().collect();
-            for (key, value) in changes {
-                if let Some(old) = guard(|| self.tree.get(&key))? {
-                    new_sum = new_sum.wrapping_sub(weight(&key, &old));
-                }
-                match value {
-                    Some(value) => {
-                        let mut stored = xxh3_64(&value).to_be_bytes().to_vec();
-                        stored.extend_from_slice(&value);
-                        new_sum = new_sum.wrapping_add(weight(&key, &stored));
-                        batch.insert(key, stored);
+            let copied = writing.next.as_ref().map(|_| changes.clone());
+            writing.sum = applied(&self.handle(), writing.sum, changes)?;
+            if let (Some(next), Some(changes)) = (&mut writing.next, copied) {
+                match applied(&next.rows, next.sum, changes) {
+                    Ok(sum) => next.sum = sum,
+                    // Whoever copies notices that there is nothing to move on to.
+                    Err(error) => {
+                        tracing::warn!(%error, "the next generation of the database was given up");
+                        writing.next = None;
                     }
-                    None => batch.remove(key),
                 }
             }
-            batch.insert(SUM, &new_sum.to_be_bytes());
-            {
-                let _alone = alone();
-                guard(|| self.tree.apply_batch(batch))?;
-            }
-            *sum = new_sum;
             Ok(())
         })
     }
+}
+
+/// Applies changes to a tree whose rows have this sum, all or none. Answers the sum they have then.
+fn applied(
+    tree: &sled::Tree,
+    mut sum: u128,
+    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+) -> Result<u128, StoreError> {
+    let mut batch = sled::Batch::default();
+    for (key, value) in changes {
+        if let Some(old) = guard(|| tree.get(&key))? {
+            sum = sum.wrapping_sub(weight(&key, &old));
+        }
+        match value {
+            Some(value) => {
+                let mut stored = xxh3_64(&value).to_be_bytes().to_vec();
+                stored.extend_from_slice(&value);
+                sum = sum.wrapping_add(weight(&key, &stored));
+                batch.insert(key, stored);
+            }
+            None => batch.remove(key),
+        }
+    }
+    batch.insert(SUM, &sum.to_be_bytes());
+    let _alone = alone();
+    guard(|| tree.apply_batch(batch))?;
+    Ok(sum)
+}
+
+fn not_copied() -> StoreError {
+    StoreError("the rows are not being copied".to_owned())
 }
 
 /// What one row adds to the sum.

@@ -68,9 +68,9 @@ fn history(identity: Identity) -> Vec<String> {
     rights
 }
 
-/// The keeper: looks for a key's message, deletes it, and marks its subject.
+/// The keeper: looks for a key's message, deletes it and marks its subject, or writes the key wrapped anew.
 fn keeper() -> Vec<String> {
-    let mut rights = vec![KEY_SUBJECTS.to_owned()];
+    let mut rights = vec![KEY_SUBJECTS.to_owned(), KEY_CHECK.to_owned()];
     rights.extend(reads(KEYS));
     rights.push(format!("$JS.API.STREAM.MSG.DELETE.{KEYS}"));
     rights

@@ -18,34 +18,36 @@ pub(crate) struct Cache {
     generations: Mutex<Generations>,
 }
 
+/// What is held of a key: itself, or nothing for good, because it is gone.
+pub(crate) type Held = Option<Arc<Key>>;
+
 #[derive(Default)]
 struct Generations {
-    young: HashMap<KeyId, Arc<Key>>,
-    old: HashMap<KeyId, Arc<Key>>,
+    young: HashMap<KeyId, Held>,
+    old: HashMap<KeyId, Held>,
 }
 
 impl Cache {
-    /// The key, if it is held.
-    pub(crate) fn get(&self, id: KeyId) -> Option<Arc<Key>> {
+    /// What is held of a key, if anything is.
+    pub(crate) fn get(&self, id: KeyId) -> Option<Held> {
+        self.lock().get(id)
+    }
+
+    /// Holds a key, unless it is known to be gone: a store that has not heard so yet may still give it out. Answers what is held.
+    pub(crate) fn insert(&self, id: KeyId, key: Arc<Key>) -> Held {
         let mut generations = self.lock();
-        if let Some(key) = generations.young.get(&id) {
-            return Some(key.clone());
+        if let Some(None) = generations.get(id) {
+            return None;
         }
-        let key = generations.old.remove(&id)?;
-        generations.insert(id, key.clone());
+        generations.insert(id, Some(key.clone()));
         Some(key)
     }
 
-    /// Holds a key.
-    pub(crate) fn insert(&self, id: KeyId, key: Arc<Key>) {
-        self.lock().insert(id, key);
-    }
-
-    /// Holds it no longer.
-    pub(crate) fn remove(&self, id: KeyId) {
+    /// Holds it no longer, and takes it for gone.
+    pub(crate) fn bury(&self, id: KeyId) {
         let mut generations = self.lock();
-        generations.young.remove(&id);
         generations.old.remove(&id);
+        generations.insert(id, None);
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations> {
@@ -55,11 +57,20 @@ impl Cache {
 }
 
 impl Generations {
-    fn insert(&mut self, id: KeyId, key: Arc<Key>) {
+    fn get(&mut self, id: KeyId) -> Option<Held> {
+        if let Some(held) = self.young.get(&id) {
+            return Some(held.clone());
+        }
+        let held = self.old.remove(&id)?;
+        self.insert(id, held.clone());
+        Some(held)
+    }
+
+    fn insert(&mut self, id: KeyId, held: Held) {
         if self.young.len() >= CACHED_KEYS_MAX / 2 {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(id, key);
+        self.young.insert(id, held);
     }
 }
 
@@ -70,7 +81,7 @@ mod tests {
 
     #[test]
     fn it_stays_bounded_and_keeps_what_is_used() {
-        let (used, key, _) = WrappingKey::new([1; 32]).make();
+        let (used, key, _) = WrappingKey::new(1, [1; 32]).make();
         let key = Arc::new(key);
         let cache = Cache::default();
         cache.insert(used, key.clone());
@@ -80,5 +91,16 @@ mod tests {
         }
         let generations = cache.lock();
         assert!(generations.young.len() + generations.old.len() <= CACHED_KEYS_MAX);
+    }
+
+    #[test]
+    fn a_key_that_is_gone_is_not_taken_in_again() {
+        let (id, key, _) = WrappingKey::new(1, [1; 32]).make();
+        let key = Arc::new(key);
+        let cache = Cache::default();
+        assert!(cache.insert(id, key.clone()).is_some());
+        cache.bury(id);
+        assert!(cache.insert(id, key).is_none());
+        assert!(matches!(cache.get(id), Some(None)));
     }
 }

@@ -11,8 +11,15 @@ use zeroize::Zeroizing;
 /// Length of a nonce, which stands before every ciphertext.
 const NONCE_BYTES: usize = 24;
 
-/// Version of the wrapped form, its first byte and authenticated with the rest.
+/// Versions of the wrapped form, its first byte and authenticated with the rest. The first says no epoch: it is of epoch 1.
 const WRAPPED_V1: u8 = 1;
+const WRAPPED_V2: u8 = 2;
+
+/// The epoch of the master key before it was ever rotated.
+pub(crate) const FIRST_EPOCH: u32 = 1;
+
+/// What a check begins with that says its epoch; one that does not is of the first, and shorter.
+const CHECK_V2: &[u8] = b"seva2";
 
 /// Random bytes from the operating system.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
@@ -48,48 +55,103 @@ fn decrypt(key: &[u8; 32], sealed: &[u8], context: &[u8]) -> Option<Vec<u8>> {
         .ok()
 }
 
-/// What wraps the keys: derived from the master key.
-pub(crate) struct WrappingKey(Zeroizing<[u8; 32]>);
+/// What wraps the keys in one epoch of the master key.
+pub(crate) struct WrappingKey {
+    epoch: u32,
+    secret: Zeroizing<[u8; 32]>,
+}
 
 impl WrappingKey {
-    pub(crate) fn new(bytes: [u8; 32]) -> WrappingKey {
-        WrappingKey(Zeroizing::new(bytes))
+    pub(crate) fn new(epoch: u32, bytes: [u8; 32]) -> WrappingKey {
+        WrappingKey { epoch, secret: Zeroizing::new(bytes) }
+    }
+
+    /// Which epoch of the master key it is of.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The secret itself, for the keyring's file.
+    pub(crate) fn secret(&self) -> &[u8; 32] {
+        &self.secret
     }
 
     /// Makes a key: its name, itself, and its wrapped form for the store.
     pub(crate) fn make(&self) -> (KeyId, Key, Vec<u8>) {
         let id = KeyId::from_bytes(random());
         let secret = Zeroizing::new(random::<32>());
-        let mut wrapped = vec![WRAPPED_V1];
-        wrapped.extend(encrypt(&self.0, &*secret, &wrap_context(id)));
-        (id, Key::new(&secret), wrapped)
+        (id, Key::new(&secret), self.wrap(id, &secret))
+    }
+
+    fn wrap(&self, id: KeyId, secret: &[u8; 32]) -> Vec<u8> {
+        let mut wrapped = self.begin();
+        wrapped.extend(encrypt(&self.secret, secret, &self.context(id)));
+        wrapped
     }
 
     /// The key in a wrapped form; `None` if it was altered, stands under another name or was wrapped by another master key.
     pub(crate) fn unwrap(&self, id: KeyId, wrapped: &[u8]) -> Option<Key> {
-        let (&WRAPPED_V1, sealed) = wrapped.split_first()? else {
-            return None;
-        };
-        let secret = Zeroizing::new(decrypt(&self.0, sealed, &wrap_context(id))?);
-        let secret: &[u8; 32] = secret.as_slice().try_into().ok()?;
-        Some(Key::new(secret))
+        self.secret_in(id, wrapped).map(|secret| Key::new(&secret))
     }
 
-    /// A message that only this wrapping key opens, to tell a wrong master key at start.
+    /// A key that an older epoch wrapped, wrapped by this one; `None` as for [`WrappingKey::unwrap`].
+    pub(crate) fn rewrap(&self, older: &WrappingKey, id: KeyId, wrapped: &[u8]) -> Option<Vec<u8>> {
+        older.secret_in(id, wrapped).map(|secret| self.wrap(id, &secret))
+    }
+
+    fn secret_in(&self, id: KeyId, wrapped: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+        let sealed = wrapped.strip_prefix(self.begin().as_slice())?;
+        let secret = Zeroizing::new(decrypt(&self.secret, sealed, &self.context(id))?);
+        let secret: &[u8; 32] = secret.as_slice().try_into().ok()?;
+        Some(Zeroizing::new(*secret))
+    }
+
+    /// What a form wrapped by this epoch begins with.
+    fn begin(&self) -> Vec<u8> {
+        match self.epoch {
+            FIRST_EPOCH => vec![WRAPPED_V1],
+            epoch => [&[WRAPPED_V2], epoch.to_be_bytes().as_slice()].concat(),
+        }
+    }
+
+    fn context(&self, id: KeyId) -> Vec<u8> {
+        [self.begin().as_slice(), id.bytes()].concat()
+    }
+
+    /// A message that only this wrapping key opens, to tell a wrong master key at start, and which epoch keys are made in.
     pub(crate) fn make_check(&self) -> Vec<u8> {
-        encrypt(&self.0, b"seva", b"seva.keycheck.v1")
+        let check = encrypt(&self.secret, b"seva", b"seva.keycheck.v1");
+        match self.epoch {
+            FIRST_EPOCH => check,
+            epoch => [CHECK_V2, epoch.to_be_bytes().as_slice(), &check].concat(),
+        }
     }
 
     /// Whether this wrapping key made the check.
     pub(crate) fn opens_check(&self, check: &[u8]) -> bool {
-        decrypt(&self.0, check, b"seva.keycheck.v1").is_some_and(|text| text == b"seva")
+        let check = check_epoch(check).map_or(check, |(_, rest)| rest);
+        decrypt(&self.secret, check, b"seva.keycheck.v1").is_some_and(|text| text == b"seva")
     }
 }
 
-fn wrap_context(id: KeyId) -> [u8; 17] {
-    let mut context = [WRAPPED_V1; 17];
-    context[1..].copy_from_slice(id.bytes());
-    context
+/// The epoch whose key wrapped this form; `None` for what no epoch wrapped.
+pub(crate) fn epoch_of(wrapped: &[u8]) -> Option<u32> {
+    match wrapped.split_first()? {
+        (&WRAPPED_V1, _) => Some(FIRST_EPOCH),
+        (&WRAPPED_V2, rest) => rest.first_chunk().map(|epoch| u32::from_be_bytes(*epoch)),
+        _ => None,
+    }
+}
+
+/// The epoch that a check says keys are made in.
+pub(crate) fn epoch_of_check(check: &[u8]) -> u32 {
+    check_epoch(check).map_or(FIRST_EPOCH, |(epoch, _)| epoch)
+}
+
+/// The epoch in a check that says one, and the rest of it. One of the first epoch is a nonce, a word and a tag long: shorter.
+fn check_epoch(check: &[u8]) -> Option<(u32, &[u8])> {
+    let rest = check.strip_prefix(CHECK_V2).filter(|_| check.len() > NONCE_BYTES + 4 + 16)?;
+    rest.split_first_chunk().map(|(epoch, rest)| (u32::from_be_bytes(*epoch), rest))
 }
 
 /// A key ready for use: one subkey to seal, one to hash.

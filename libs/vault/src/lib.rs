@@ -1,7 +1,8 @@
 //! Keys of persons, and texts sealed under them: what forgetting a person destroys.
 //!
 //! A text about a person is sealed under one of the person's keys before anything else sees it. The keys stand in a stream
-//! of their own, wrapped by a master key that never enters NATS. A key that is gone turns everything sealed under it into
+//! of their own, wrapped by a master key that never enters NATS and is rotated in epochs: once every key is wrapped in a new one, a backup of
+//! what the old one wrapped is dead. A key that is gone turns everything sealed under it into
 //! the value [`Opened::Erased`]; a store that does not answer is an error instead, never mistaken for it.
 
 use seva_domain::values::KeyId;
@@ -12,9 +13,13 @@ mod master;
 mod memory;
 mod nats;
 mod pool;
+mod ring;
+mod rotation;
 mod vault;
 
 pub use master::{MasterKey, MasterKeyError};
+pub use ring::Purpose;
+pub use rotation::{Rotated, rotate};
 pub use vault::{Opened, SealedBytes, Vault};
 
 /// What keeps the vault from doing what it was asked.
@@ -27,6 +32,19 @@ pub enum Error {
     /// The store's keys were wrapped by another master key.
     #[error("this is not the master key that the keys in stream {stream} are wrapped with", stream = nats::STREAM)]
     WrongMasterKey,
+
+    /// The store's keys are wrapped in an epoch of the master key that this process does not have.
+    #[error(
+        "keys are wrapped in epoch {epoch} of the master key, which is not in this process's keyring: give it the file that `seva keys rotate` wrote last"
+    )]
+    UnknownEpoch {
+        /// Which epoch.
+        epoch: u32,
+    },
+
+    /// The master key's file cannot be read again.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
 
     /// The stream is there but was set up for something else.
     #[error("stream {stream} cannot keep keys: {0}", stream = nats::STREAM)]

@@ -1,9 +1,11 @@
 //! Keys kept in the stream `SEVA_KEYS`: one subject a key, an empty message where one was erased.
 
 use std::error::Error as _;
+use std::sync::Arc;
 
 use async_nats::header::{
     HeaderMap, NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL, NATS_BATCH_ID, NATS_BATCH_SEQUENCE,
+    NATS_EXPECTED_LAST_SUBJECT_SEQUENCE,
 };
 use async_nats::jetstream;
 use async_nats::jetstream::context::{Context, GetStreamErrorKind, PublishError, PublishErrorKind};
@@ -18,13 +20,13 @@ use async_nats::{Client, Message};
 use bytes::Bytes;
 use seva_domain::values::KeyId;
 
-use crate::crypto::{self, WrappingKey};
-use crate::{Error, unavailable};
+use crate::crypto::{self, WrappingKey, epoch_of_check};
+use crate::{Error, MasterKey, unavailable};
 
 /// The stream of the keys.
 pub(crate) const STREAM: &str = "SEVA_KEYS";
 
-/// What only the right master key opens.
+/// What only the right master key opens, and what says in which of its epochs keys are made.
 const CHECK_SUBJECT: &str = "seva.keycheck";
 
 /// The server's code for "there is no such stream".
@@ -33,8 +35,20 @@ const NO_STREAM: u64 = 10059;
 /// The server's code for "there is a message under this subject, and there may be one only".
 const SUBJECT_TAKEN: u64 = 10077;
 
+/// The subjects of all keys.
+const KEY_SUBJECTS: &str = "seva.key.*";
+
+/// The header that names the subject whose last sequence a message expects, where that is not its own.
+const EXPECTED_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+
 /// How often an erasure that something else interferes with is begun again.
 const ERASE_ATTEMPTS_MAX: usize = 5;
+
+/// What keys are made with, and where in the stream that is said.
+pub(crate) struct MadeWith {
+    pub(crate) wrapping: Arc<WrappingKey>,
+    sequence: u64,
+}
 
 /// The stream's keys, wrapped.
 #[derive(Clone)]
@@ -44,22 +58,31 @@ pub(crate) struct NatsKeys {
     stream: Stream,
 }
 
-/// Makes the stream if there is none, with so many replicas. One made before keys were written once is made so.
+/// Makes the stream if there is none, with so many replicas. One that lets keys be written over is closed to that.
 pub(crate) async fn set_up(context: &Context, replicas: usize) -> Result<(), Error> {
     let stream = context.get_or_create_stream(config(replicas)).await.map_err(unavailable)?;
-    let found = &stream.cached_info().config;
-    if found.discard_new_per_subject || found.max_messages_per_subject != 1 {
-        return check_config(stream.cached_info());
+    check_config(stream.cached_info())?;
+    let is_once = |config: &Config| config.discard == DiscardPolicy::New && config.discard_new_per_subject;
+    match is_once(&stream.cached_info().config) {
+        true => Ok(()),
+        false => written_once(context, true).await,
     }
-    let once = Config { discard: DiscardPolicy::New, discard_new_per_subject: true, ..found.clone() };
-    check_config(&context.update_stream(once).await.map_err(unavailable)?)
+}
+
+/// Whether the stream refuses a second message of a subject, so that whoever makes keys cannot write over one. Only a rotation needs it otherwise.
+pub(crate) async fn written_once(context: &Context, is_once: bool) -> Result<(), Error> {
+    let stream = context.get_stream(STREAM).await.map_err(unavailable)?;
+    let discard = if is_once { DiscardPolicy::New } else { DiscardPolicy::Old };
+    let found = stream.cached_info().config.clone();
+    let config = Config { discard, discard_new_per_subject: is_once, ..found };
+    check_config(&context.update_stream(config).await.map_err(unavailable)?)
 }
 
 impl NatsKeys {
     /// Finds the stream, and makes sure that the master key is the one its keys are wrapped with.
-    pub(crate) async fn connect(context: Context, wrapping: &WrappingKey) -> Result<NatsKeys, Error> {
+    pub(crate) async fn connect(context: Context, master: &MasterKey) -> Result<NatsKeys, Error> {
         let keys = NatsKeys::find(context).await?;
-        keys.check_master_key(wrapping).await?;
+        keys.made_with(master).await?;
         Ok(keys)
     }
 
@@ -87,14 +110,18 @@ impl NatsKeys {
         Ok(payload.filter(|payload| !payload.is_empty()))
     }
 
-    /// Writes keys that nobody has yet, all or none, in one atomic batch (ADR-50).
-    pub(crate) async fn put_all(&self, keys: Vec<(KeyId, Vec<u8>)>) -> Result<(), Error> {
+    /// Writes keys that nobody has yet, all or none, in one atomic batch (ADR-50): if keys are still made in the epoch that they were made in.
+    pub(crate) async fn put_all(&self, keys: Vec<(KeyId, Vec<u8>)>, made: &MadeWith) -> Result<(), Error> {
         let batch: String = crypto::random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
         let count = keys.len();
         for (index, (id, wrapped)) in keys.into_iter().enumerate() {
             let mut headers = HeaderMap::new();
             headers.insert(NATS_BATCH_ID, batch.as_str());
             headers.insert(NATS_BATCH_SEQUENCE, (index + 1).to_string());
+            if index == 0 {
+                headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, made.sequence.to_string());
+                headers.insert(EXPECTED_SUBJECT, CHECK_SUBJECT);
+            }
             if index + 1 == count {
                 headers.insert(NATS_BATCH_COMMIT, NATS_BATCH_COMMIT_FINAL);
                 let answer = self.client.request_with_headers(subject(id), headers, wrapped.into()).await;
@@ -162,16 +189,52 @@ impl NatsKeys {
         }
     }
 
-    /// Opens the check that the first process wrote, or writes it. Of several at once one writes, the others read.
-    async fn check_master_key(&self, wrapping: &WrappingKey) -> Result<(), Error> {
+    /// What keys are made with now: the epoch that the store's check says, of this master key. The first process writes the check; of several at
+    /// once one writes, the others read.
+    pub(crate) async fn made_with(&self, master: &MasterKey) -> Result<MadeWith, Error> {
         loop {
-            match self.last(CHECK_SUBJECT).await? {
-                Some((_, check)) if wrapping.opens_check(&check) => return Ok(()),
-                Some(_) => return Err(Error::WrongMasterKey),
-                None => {
-                    // Written or not, the look that follows tells.
-                    self.publish_first(CHECK_SUBJECT, wrapping.make_check().into(), 0).await?;
-                }
+            let Some((sequence, check)) = self.last(CHECK_SUBJECT).await? else {
+                // Written or not, the look that follows tells.
+                self.publish_first(CHECK_SUBJECT, master.ring().newest().make_check().into(), 0).await?;
+                continue;
+            };
+            let wrapping = wrapping_of(master, epoch_of_check(&check))?;
+            if !wrapping.opens_check(&check) {
+                return Err(Error::WrongMasterKey);
+            }
+            return Ok(MadeWith { wrapping, sequence });
+        }
+    }
+
+    /// From here on keys are made in this epoch. Answers whether nobody else has said otherwise meanwhile.
+    pub(crate) async fn make_with(&self, wrapping: &WrappingKey, instead: &MadeWith) -> Result<bool, Error> {
+        self.publish_first(CHECK_SUBJECT, wrapping.make_check().into(), instead.sequence).await
+    }
+
+    /// Puts a key that is wrapped anew in the place of what stands at this sequence. Nothing happens if that is not what stands there.
+    pub(crate) async fn rewrap(&self, id: KeyId, sequence: u64, wrapped: Vec<u8>) -> Result<(), Error> {
+        self.publish_first(&subject(id), wrapped.into(), sequence).await.map(|_| ())
+    }
+
+    /// The sequence of the stream's last message.
+    pub(crate) async fn end(&self) -> Result<u64, Error> {
+        let mut stream = self.stream.clone();
+        Ok(stream.info().await.map_err(unavailable)?.state.last_sequence)
+    }
+
+    /// The first message of a key at or after a sequence, an erased key's among them: its sequence, and what is left of the key.
+    pub(crate) async fn next(&self, from: u64) -> Result<Option<(u64, KeyId, Bytes)>, Error> {
+        let mut from = from;
+        loop {
+            let message = match self.stream.get_first_raw_message_by_subject(KEY_SUBJECTS, from).await {
+                Ok(message) => message,
+                Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(None),
+                Err(error) => return Err(unavailable(error)),
+            };
+            match id_of(&message.subject) {
+                Some(id) => return Ok(Some((message.sequence, id, message.payload))),
+                // Whatever it is, it is no key of ours.
+                None => from = message.sequence + 1,
             }
         }
     }
@@ -181,6 +244,19 @@ impl NatsKeys {
 fn is_taken(error: &PublishError) -> bool {
     let answer = error.source().and_then(|source| source.downcast_ref::<jetstream::Error>());
     answer.is_some_and(|answer| answer.error_code().0 == SUBJECT_TAKEN)
+}
+
+/// What wraps in an epoch; the keyring is read again if it does not hold it yet.
+pub(crate) fn wrapping_of(master: &MasterKey, epoch: u32) -> Result<Arc<WrappingKey>, Error> {
+    if let Some(wrapping) = master.ring().epoch(epoch) {
+        return Ok(Arc::clone(wrapping));
+    }
+    let reloaded = master.reload()?;
+    reloaded.epoch(epoch).cloned().ok_or(Error::UnknownEpoch { epoch })
+}
+
+fn id_of(subject: &str) -> Option<KeyId> {
+    format!("{}_{}", KeyId::PREFIX, subject.strip_prefix("seva.key.")?).parse().ok()
 }
 
 fn subject(id: KeyId) -> String {
@@ -208,7 +284,7 @@ fn config(replicas: usize) -> Config {
     Config {
         name: STREAM.to_owned(),
         description: Some("keys of persons, wrapped by the master key".to_owned()),
-        subjects: vec!["seva.key.*".to_owned(), CHECK_SUBJECT.to_owned()],
+        subjects: vec![KEY_SUBJECTS.to_owned(), CHECK_SUBJECT.to_owned()],
         storage: StorageType::File,
         num_replicas: replicas,
         retention: RetentionPolicy::Limits,
@@ -233,10 +309,6 @@ fn check_config(info: &Info) -> Result<(), Error> {
         (
             found.max_messages > 0 || found.max_bytes > 0 || !found.max_age.is_zero(),
             "it should have no limit on messages, bytes or age",
-        ),
-        (
-            found.discard != DiscardPolicy::New || !found.discard_new_per_subject,
-            "it should refuse a second message of a subject, or whoever makes keys could write over one",
         ),
         (!found.allow_direct, "it should allow direct gets"),
         (!found.allow_atomic_publish, "it should allow atomic publishing"),

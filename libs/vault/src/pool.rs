@@ -8,9 +8,9 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::crypto::{Key, WrappingKey};
+use crate::crypto::Key;
 use crate::nats::NatsKeys;
-use crate::{Error, unavailable};
+use crate::{Error, MasterKey, unavailable};
 
 /// How many keys are written at once.
 const SLAB_KEYS: usize = 500;
@@ -36,10 +36,10 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Begins to make keys.
-    pub(crate) fn start(keys: NatsKeys, wrapping: Arc<WrappingKey>) -> Pool {
+    pub(crate) fn start(keys: NatsKeys, master: MasterKey) -> Pool {
         let (made, ready) = mpsc::channel(POOL_KEYS_MAX);
         let mut task = JoinSet::new();
-        task.spawn(refill(keys, wrapping, made));
+        task.spawn(refill(keys, master, made));
         Pool { ready: Mutex::new(ready), _refill: task }
     }
 
@@ -55,18 +55,11 @@ impl Pool {
 }
 
 /// Writes slabs as long as somebody may want keys.
-async fn refill(keys: NatsKeys, wrapping: Arc<WrappingKey>, made: mpsc::Sender<Made>) {
+async fn refill(keys: NatsKeys, master: MasterKey, made: mpsc::Sender<Made>) {
     let mut rest = REST_MIN;
     while let Ok(places) = made.reserve_many(SLAB_KEYS).await {
-        let mut slab = Vec::with_capacity(SLAB_KEYS);
-        let mut wrapped = Vec::with_capacity(SLAB_KEYS);
-        for _ in 0..SLAB_KEYS {
-            let (id, key, bytes) = wrapping.make();
-            slab.push((id, Arc::new(key)));
-            wrapped.push((id, bytes));
-        }
-        match keys.put_all(wrapped).await {
-            Ok(()) => {
+        match slab(&keys, &master).await {
+            Ok(slab) => {
                 rest = REST_MIN;
                 places.zip(slab).for_each(|(place, key)| place.send(key));
             }
@@ -83,4 +76,18 @@ async fn refill(keys: NatsKeys, wrapping: Arc<WrappingKey>, made: mpsc::Sender<M
             }
         }
     }
+}
+
+/// Makes and writes a slab, in the epoch that keys are made in now.
+async fn slab(keys: &NatsKeys, master: &MasterKey) -> Result<Vec<Made>, Error> {
+    let made = keys.made_with(master).await?;
+    let mut slab = Vec::with_capacity(SLAB_KEYS);
+    let mut wrapped = Vec::with_capacity(SLAB_KEYS);
+    for _ in 0..SLAB_KEYS {
+        let (id, key, bytes) = made.wrapping.make();
+        slab.push((id, Arc::new(key)));
+        wrapped.push((id, bytes));
+    }
+    keys.put_all(wrapped, &made).await?;
+    Ok(slab)
 }

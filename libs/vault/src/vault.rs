@@ -1,20 +1,21 @@
 //! The vault: makes keys, seals texts under them, opens them again as long as their key exists.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_nats::jetstream::context::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use seva_domain::values::{KeyId, RequestId, Sealed, Token};
 
 use crate::cache::Cache;
-use crate::crypto::{Key, WrappingKey};
+use crate::crypto::{Key, epoch_of};
 use crate::memory::MemoryKeys;
-use crate::nats::{self, NatsKeys};
+use crate::nats::{self, NatsKeys, wrapping_of};
 use crate::pool::Pool;
-use crate::{Error, MasterKey};
+use crate::{Error, MasterKey, Purpose};
 
 /// How many keys are asked for at once when many texts are opened.
 const FETCHES_AT_ONCE_MAX: usize = 32;
@@ -27,10 +28,14 @@ pub struct Vault {
 
 struct Inner {
     master: MasterKey,
-    wrapping: Arc<WrappingKey>,
     cache: Cache,
     store: Store,
+    /// Says which keys are gone, whatever the store says.
+    is_gone: OnceLock<IsGone>,
 }
+
+// A function of the caller's, because who was forgotten is told by a log that the vault does not know.
+type IsGone = Box<dyn Fn(KeyId) -> bool + Send + Sync>;
 
 enum Store {
     Memory(MemoryKeys),
@@ -76,31 +81,29 @@ impl Vault {
         keeper: Option<Context>,
         master: MasterKey,
     ) -> Result<Vault, Error> {
-        let wrapping = Arc::new(WrappingKey::new(master.derived("wrap keys v1")));
-        let keys = NatsKeys::connect(context, &wrapping).await?;
+        let keys = NatsKeys::connect(context, &master).await?;
         let keeper = match keeper {
             Some(context) => Some(Box::new(NatsKeys::find(context).await?)),
             None => None,
         };
-        let pool = Pool::start(keys.clone(), wrapping.clone());
-        Ok(Vault::new(master, wrapping, Store::Nats { keys: Box::new(keys), keeper, pool }))
+        let pool = Pool::start(keys.clone(), master.clone());
+        Ok(Vault::new(master, Store::Nats { keys: Box::new(keys), keeper, pool }))
     }
 
     /// Opens a vault whose keys end with the process.
     pub fn in_memory(master: MasterKey) -> Vault {
-        let wrapping = Arc::new(WrappingKey::new(master.derived("wrap keys v1")));
-        Vault::new(master, wrapping, Store::Memory(MemoryKeys::default()))
+        Vault::new(master, Store::Memory(MemoryKeys::default()))
     }
 
-    fn new(master: MasterKey, wrapping: Arc<WrappingKey>, store: Store) -> Vault {
-        Vault { inner: Arc::new(Inner { master, wrapping, cache: Cache::default(), store }) }
+    fn new(master: MasterKey, store: Store) -> Vault {
+        Vault { inner: Arc::new(Inner { master, cache: Cache::default(), store, is_gone: OnceLock::new() }) }
     }
 
     /// A new key, given to nobody else, durable before it is given. Costs no I/O as long as the keys made ahead last.
     pub async fn fresh(&self) -> Result<KeyId, Error> {
         let (id, key) = match &self.inner.store {
             Store::Memory(keys) => {
-                let (id, key, wrapped) = self.inner.wrapping.make();
+                let (id, key, wrapped) = self.inner.master.ring().newest().make();
                 keys.put(id, wrapped);
                 (id, Arc::new(key))
             }
@@ -179,37 +182,58 @@ impl Vault {
     }
 
     /// The key for one of the process's own purposes, the same in every process with this master key.
-    pub fn derived(&self, purpose: &str) -> [u8; 32] {
-        self.inner.master.derived(&format!("process: {purpose}"))
+    pub fn derived(&self, purpose: Purpose) -> [u8; 32] {
+        self.inner.master.derived(purpose)
+    }
+
+    /// Takes the keys that this names for gone, even if the store has them: it may have been put back from an older backup. The first who says so
+    /// is heard.
+    pub fn refuse(&self, is_gone: impl Fn(KeyId) -> bool + Send + Sync + 'static) {
+        let _heard_already = self.inner.is_gone.set(Box::new(is_gone));
+    }
+
+    /// Holds a key no longer and takes it for gone, whatever the store says: its person is being forgotten. Does no I/O.
+    pub fn bury(&self, key: KeyId) {
+        self.inner.cache.bury(key);
     }
 
     /// Destroys a key, and with it whatever was sealed under it. Again is success. Without the keeper's connection it is [`Error::NoKeeper`].
     ///
-    /// Another process that used the key lately holds it until its cache lets it go.
+    /// Another process that used the key lately holds it until it buries it, or its cache lets it go.
     pub async fn erase(&self, key: KeyId) -> Result<(), Error> {
         match &self.inner.store {
             Store::Memory(keys) => keys.erase(key),
             Store::Nats { keeper, .. } => keeper.as_ref().ok_or(Error::NoKeeper)?.erase(key).await?,
         }
-        self.inner.cache.remove(key);
+        self.inner.cache.bury(key);
         Ok(())
     }
 
     /// The key itself, from the cache or the store; `None` if it is gone.
     async fn key(&self, id: KeyId) -> Result<Option<Arc<Key>>, Error> {
-        if let Some(key) = self.inner.cache.get(id) {
-            return Ok(Some(key));
+        if let Some(held) = self.inner.cache.get(id) {
+            return Ok(held);
         }
-        let unwrap = |wrapped: &[u8]| {
-            self.inner.wrapping.unwrap(id, wrapped).map(Arc::new).ok_or(Error::DamagedKey(id))
-        };
-        let key = match &self.inner.store {
-            Store::Memory(keys) => keys.get(id).map(|wrapped| unwrap(&wrapped)).transpose()?,
-            Store::Nats { keys, .. } => keys.get(id).await?.map(|wrapped| unwrap(&wrapped)).transpose()?,
-        };
-        if let Some(key) = &key {
-            self.inner.cache.insert(id, key.clone());
+        if self.inner.is_gone.get().is_some_and(|is_gone| is_gone(id)) {
+            self.inner.cache.bury(id);
+            return Ok(None);
         }
-        Ok(key)
+        let wrapped = match &self.inner.store {
+            Store::Memory(keys) => keys.get(id).map(Bytes::from),
+            Store::Nats { keys, .. } => keys.get(id).await?,
+        };
+        let key = wrapped.map(|wrapped| self.unwrap(id, &wrapped)).transpose()?.flatten();
+        Ok(key.and_then(|key| self.inner.cache.insert(id, key)))
+    }
+
+    /// The key in a wrapped form; `None` if what wrapped it is over: nobody can unwrap it any more.
+    fn unwrap(&self, id: KeyId, wrapped: &[u8]) -> Result<Option<Arc<Key>>, Error> {
+        let master = &self.inner.master;
+        let epoch = epoch_of(wrapped).ok_or(Error::DamagedKey(id))?;
+        let wrapping = match wrapping_of(master, epoch) {
+            Err(Error::UnknownEpoch { .. }) if master.ring().is_over(epoch) => return Ok(None),
+            wrapping => wrapping?,
+        };
+        wrapping.unwrap(id, wrapped).map(|key| Some(Arc::new(key))).ok_or(Error::DamagedKey(id))
     }
 }

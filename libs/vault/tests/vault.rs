@@ -3,11 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod nats;
+mod rotation;
 
 use std::collections::HashSet;
 
 use seva_domain::values::{KeyId, RequestId, Sealed};
-use seva_vault::{Error, MasterKey, Opened, SealedBytes, Vault};
+use seva_vault::{Error, MasterKey, Opened, Purpose, SealedBytes, Vault};
 
 use nats::{connect, server};
 
@@ -33,6 +34,7 @@ async fn promises(vault: &Vault) {
     a_text_opens_again(vault).await;
     nothing_about_a_sealed_text_can_be_changed(vault).await;
     what_an_erased_key_sealed_is_erased(vault).await;
+    a_buried_key_opens_nothing_more(vault).await;
     many_texts_open_in_their_order(vault).await;
     a_key_is_given_out_once(vault).await;
     a_hash_needs_its_key(vault).await;
@@ -83,6 +85,25 @@ async fn what_an_erased_key_sealed_is_erased(vault: &Vault) {
     assert_eq!(vault.open(&never).await.unwrap(), Opened::Erased);
 }
 
+async fn a_buried_key_opens_nothing_more(vault: &Vault) {
+    let key = vault.fresh().await.unwrap();
+    let sealed = vault.seal(key, request(), "text", "to be forgotten").await.unwrap();
+    vault.bury(key);
+    assert_eq!(vault.open(&sealed).await.unwrap(), Opened::Erased);
+    assert!(matches!(vault.seal(key, request(), "text", "late").await, Err(Error::Gone(_))));
+    assert_eq!(vault.mac(key, b"body").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_says_is_gone_is_not_asked_for() {
+    let vault = Vault::in_memory(MasterKey::from_bytes(MASTER));
+    let gone = KeyId::from_bytes([3; 16]);
+    vault.refuse(move |key| key == gone);
+    assert!(matches!(vault.seal(gone, request(), "text", "late").await, Err(Error::Gone(_))));
+    let key = vault.fresh().await.unwrap();
+    vault.seal(key, request(), "text", "in time").await.unwrap();
+}
+
 async fn many_texts_open_in_their_order(vault: &Vault) {
     let mut keys = Vec::new();
     for _ in 0..40 {
@@ -125,9 +146,10 @@ async fn a_hash_needs_its_key(vault: &Vault) {
 }
 
 fn derived_keys_follow_from_the_purpose(vault: &Vault) {
-    assert_eq!(vault.derived("one"), Vault::in_memory(MasterKey::from_bytes(MASTER)).derived("one"));
-    assert_ne!(vault.derived("one"), vault.derived("two"));
-    assert_ne!(vault.derived("one"), Vault::in_memory(MasterKey::from_bytes([8; 32])).derived("one"));
+    let of = |master: u8, purpose| Vault::in_memory(MasterKey::from_bytes([master; 32])).derived(purpose);
+    assert_eq!(vault.derived(Purpose::Requests), of(7, Purpose::Requests));
+    assert_ne!(vault.derived(Purpose::Requests), vault.derived(Purpose::Lookups));
+    assert_ne!(vault.derived(Purpose::Requests), of(8, Purpose::Requests));
 }
 
 fn decode(data: &str) -> Vec<u8> {

@@ -34,7 +34,9 @@ impl FeedbackService for Feedback {
         &self,
         request: Request<CaptureSuggestionRequest>,
     ) -> Answered<CaptureSuggestionResponse> {
-        let draft = Capture::parse(request.get_ref(), self.edge.now())?;
+        let capture = Capture::parse(request.get_ref(), self.edge.now())?;
+        let key = self.edge.known_key(capture.case, capture.customer).await?;
+        let draft = capture.under(key);
         let written =
             self.edge.call("CaptureSuggestion", &request, &request.get_ref().request_id, &draft).await?;
         answered(&written, feedback::captured(&written)?)

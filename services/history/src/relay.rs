@@ -246,7 +246,8 @@ impl Work {
         self.progress.send_modify(|progress| progress.relayed = sequence);
         let checker = Checker::new(resumed.chains, |_| true, self.own.clone());
         let (sender, commits) = mpsc::channel(WAITING_MAX);
-        let follower = follow::run(self.log.clone(), checker, vec![sender], self.follow_progress.clone());
+        let follower =
+            follow::run(self.log.clone(), checker, None, vec![sender], self.follow_progress.clone());
         let _follower = AbortOnDropHandle::new(tokio::spawn(follower));
         let (sender, mut ready) = mpsc::channel(READY_MAX);
         let maker = make_ready(commits, self.log.incarnation().to_owned(), sender);

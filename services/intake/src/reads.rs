@@ -3,13 +3,16 @@
 use seva_api::access::taken;
 use seva_api::edge::{Edge, Page, decode, get, identity_kind, next_page, unreadable};
 use seva_api::intake::{id, identities};
+use seva_api::open::Texts as _;
 use seva_api::parse::Fields;
+use seva_api::pb::common::v1::text::Value;
 use seva_api::pb::common::v1::{CaseKind, Channel, ReadOptions};
 use seva_api::pb::intake::v1::get_case_request::AsOf;
 use seva_api::pb::intake::v1::{
-    Case, Customer, GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest, GetCaseResponse,
-    GetTimelineRequest, GetTimelineResponse, IdentifyCustomerRequest, IdentifyCustomerResponse,
-    ListOpenCasesRequest, ListOpenCasesResponse, Promise, TimelineEntry,
+    Case, Customer, Forgetting, GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest,
+    GetCaseResponse, GetForgettingRequest, GetForgettingResponse, GetTimelineRequest, GetTimelineResponse,
+    IdentifyCustomerRequest, IdentifyCustomerResponse, ListOpenCasesRequest, ListOpenCasesResponse, Promise,
+    TimelineEntry,
 };
 use seva_api::status::Error;
 use seva_domain::noun::Noun;
@@ -19,7 +22,7 @@ use seva_eventlog::store::{Row, Store};
 use tonic::Request;
 
 use crate::as_of;
-use crate::read_models::{cases, customers, promises, timeline};
+use crate::read_models::{cases, customers, forgettings, promises, timeline};
 
 /// How many open cases a brief shows.
 const BRIEF_CASES_MAX: usize = 20;
@@ -175,6 +178,28 @@ pub(crate) async fn open_cases(
     let cases = listed.iter().filter_map(|(key, _)| case_at(rows.as_ref(), key).transpose());
     let cases = cases.collect::<Result<Vec<Case>, Error>>()?;
     edge.open(&caller, ListOpenCasesResponse { cases, next_page_token, position }).await
+}
+
+pub(crate) async fn forgetting(
+    edge: &Edge,
+    request: GetForgettingRequest,
+) -> Result<GetForgettingResponse, Error> {
+    let GetForgettingRequest { customer_id, read } = request;
+    let id: CustomerId = id("customer_id", &customer_id)?;
+    let (people, _) = edge.read(customers::NAME, read.as_ref()).await?;
+    let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
+    let customer = get::<Customer>(people.as_ref(), id.bytes())?;
+    let mut customer =
+        customer.ok_or_else(|| Error::NotFound { what: "customer", id: customer_id.clone() })?;
+    let said = get::<Forgetting>(rows.as_ref(), &forgettings::key(id))?;
+    let mut names_erased = 0;
+    customer.texts_mut(&mut |text| names_erased += u64::from(matches!(text.value, Some(Value::Erased(_)))));
+    Ok(GetForgettingResponse {
+        forgetting: Some(said.unwrap_or_else(|| Forgetting { customer_id, ..Forgetting::default() })),
+        names_erased,
+        merge_candidate_ids: customer.merge_candidate_ids,
+        position,
+    })
 }
 
 /// The case that an entry of a list names: its id ends the key. One that just left the list is passed over.

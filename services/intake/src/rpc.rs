@@ -5,15 +5,19 @@ use std::pin::Pin;
 use futures::Stream;
 use seva_api::access::caller;
 use seva_api::edge::Edge;
+use seva_api::forgetting::Saying;
 use seva_api::intake::{self, Addition, CaseChange, Logging, Registration};
 use seva_api::pb::intake::v1::intake_service_server::IntakeService;
 use seva_api::pb::intake::v1::{
-    AddIdentityRequest, AddIdentityResponse, ConfirmResolutionRequest, ConfirmResolutionResponse,
-    GetCallerBriefRequest, GetCallerBriefResponse, GetCaseRequest, GetCaseResponse, GetTimelineRequest,
+    AddIdentityRequest, AddIdentityResponse, ConfirmForgettingRequest, ConfirmForgettingResponse,
+    ConfirmResolutionRequest, ConfirmResolutionResponse, DeclineForgettingRequest, DeclineForgettingResponse,
+    ForgetCustomerRequest, ForgetCustomerResponse, GetCallerBriefRequest, GetCallerBriefResponse,
+    GetCaseRequest, GetCaseResponse, GetForgettingRequest, GetForgettingResponse, GetTimelineRequest,
     GetTimelineResponse, IdentifyCustomerRequest, IdentifyCustomerResponse, ImportInteractionsRequest,
-    ImportInteractionsResponse, KeepPromiseRequest, KeepPromiseResponse, ListOpenCasesRequest,
-    ListOpenCasesResponse, LogInteractionRequest, LogInteractionResponse, MakePromiseRequest,
-    MakePromiseResponse, ReclassifyCaseRequest, ReclassifyCaseResponse, RegisterCustomerRequest,
+    ImportInteractionsResponse, KeepPromiseRequest, KeepPromiseResponse, LiftLegalHoldRequest,
+    LiftLegalHoldResponse, ListOpenCasesRequest, ListOpenCasesResponse, LogInteractionRequest,
+    LogInteractionResponse, MakePromiseRequest, MakePromiseResponse, PlaceLegalHoldRequest,
+    PlaceLegalHoldResponse, ReclassifyCaseRequest, ReclassifyCaseResponse, RegisterCustomerRequest,
     RegisterCustomerResponse, RejectResolutionRequest, RejectResolutionResponse, RenegotiatePromiseRequest,
     RenegotiatePromiseResponse, ReopenCaseRequest, ReopenCaseResponse, ResolveCaseRequest,
     ResolveCaseResponse,
@@ -172,5 +176,62 @@ impl IntakeService for Intake {
         request: Request<ListOpenCasesRequest>,
     ) -> Answered<ListOpenCasesResponse> {
         Ok(Response::new(reads::open_cases(&self.edge, request).await?))
+    }
+
+    async fn forget_customer(
+        &self,
+        request: Request<ForgetCustomerRequest>,
+    ) -> Answered<ForgetCustomerResponse> {
+        let draft = Saying::ask(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("ForgetCustomer", &request, id, &draft).await?;
+        answered(&written, ForgetCustomerResponse { position: written.position.clone() })
+    }
+
+    async fn confirm_forgetting(
+        &self,
+        request: Request<ConfirmForgettingRequest>,
+    ) -> Answered<ConfirmForgettingResponse> {
+        let draft = Saying::confirm(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("ConfirmForgetting", &request, id, &draft).await?;
+        answered(&written, ConfirmForgettingResponse { position: written.position.clone() })
+    }
+
+    async fn decline_forgetting(
+        &self,
+        request: Request<DeclineForgettingRequest>,
+    ) -> Answered<DeclineForgettingResponse> {
+        let draft = Saying::decline(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("DeclineForgetting", &request, id, &draft).await?;
+        answered(&written, DeclineForgettingResponse { position: written.position.clone() })
+    }
+
+    async fn place_legal_hold(
+        &self,
+        request: Request<PlaceLegalHoldRequest>,
+    ) -> Answered<PlaceLegalHoldResponse> {
+        let draft = Saying::hold(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("PlaceLegalHold", &request, id, &draft).await?;
+        answered(&written, PlaceLegalHoldResponse { position: written.position.clone() })
+    }
+
+    async fn lift_legal_hold(
+        &self,
+        request: Request<LiftLegalHoldRequest>,
+    ) -> Answered<LiftLegalHoldResponse> {
+        let draft = Saying::lift(request.get_ref())?;
+        let id = &request.get_ref().request_id;
+        let written = self.edge.call("LiftLegalHold", &request, id, &draft).await?;
+        answered(&written, LiftLegalHoldResponse { position: written.position.clone() })
+    }
+
+    async fn get_forgetting(
+        &self,
+        request: Request<GetForgettingRequest>,
+    ) -> Answered<GetForgettingResponse> {
+        Ok(Response::new(reads::forgetting(&self.edge, request.into_inner()).await?))
     }
 }

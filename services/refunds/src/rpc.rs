@@ -11,8 +11,6 @@ use seva_api::pb::refunds::v1::{
 };
 use seva_api::refunds::{self, ChargeChange, Registration};
 use seva_api::replayed::{Answered, answered};
-use seva_api::status::Error;
-use seva_domain::values::KeyId;
 use tonic::{Request, Response};
 
 use crate::reads;
@@ -28,18 +26,6 @@ impl Refunds {
     pub fn new(edge: Edge) -> Refunds {
         Refunds { edge }
     }
-
-    /// The key of whoever a charge is of; the case and the customer named must exist.
-    async fn key_of(&self, registration: &Registration) -> Result<Option<KeyId>, Error> {
-        let mut key = None;
-        if let Some(case) = registration.case {
-            key = Some(self.edge.known_case(case).await?.key);
-        }
-        if let Some(customer) = registration.customer {
-            key = Some(self.edge.known_customer(customer).await?);
-        }
-        Ok(key)
-    }
 }
 
 #[tonic::async_trait]
@@ -49,7 +35,7 @@ impl RefundsService for Refunds {
         request: Request<RegisterChargeRequest>,
     ) -> Answered<RegisterChargeResponse> {
         let registration = Registration::parse(request.get_ref(), self.edge.now())?;
-        let key = self.key_of(&registration).await?;
+        let key = self.edge.known_key(registration.case, registration.customer).await?;
         let draft = registration.under(key);
         let id = &request.get_ref().request_id;
         let written = self.edge.call("RegisterCharge", &request, id, &draft).await?;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use seva_api::access::Purpose;
 
+use crate::house::CLEAN_AFTER;
+
 /// Customer service on an event log.
 #[derive(Debug, Parser)]
 #[command(name = "seva", version, max_term_width = 100, after_help = EXIT_CODES)]
@@ -37,6 +39,8 @@ pub(crate) enum Verb {
     Call(CallArgs),
     /// Show what waits in a department's inbox.
     Inbox(InboxArgs),
+    /// Rotate the master key that the keys of persons are wrapped with.
+    Keys(crate::keys::KeysArgs),
     /// Write what nats-server is configured with: who may do what, with a seed for everybody.
     NatsConfig(NatsConfigArgs),
     /// Make the streams on a new NATS server, before services start.
@@ -91,6 +95,9 @@ pub(crate) struct ServeArgs {
     /// Who pays refunds, on loopback only; without one, what is approved waits.
     #[arg(long, value_name = "URL", env = "SEVA_PAYMENT_PROVIDER")]
     pub(crate) payment_provider: Option<String>,
+    /// How long a database waits, once somebody was forgotten, for others to be, before its files are cleaned of all of them.
+    #[arg(long, value_name = "SECONDS", default_value_t = CLEAN_AFTER.as_secs())]
+    pub(crate) clean_after_seconds: u64,
     /// End when standard input does: for whoever starts this process as a part of another.
     #[arg(long)]
     pub(crate) with_parent: bool,

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
 use seva_api::access::{Audit, Door, Identity, Verifier};
-use seva_api::edge::Edge;
+use seva_api::edge::{Edge, Keys};
 use seva_api::operations::Operations;
 use seva_api::pb::escalation::v1::escalation_service_server::EscalationServiceServer;
 use seva_api::pb::feedback::v1::feedback_service_server::FeedbackServiceServer;
@@ -26,11 +26,12 @@ use seva_eventlog::log::Log;
 use seva_eventlog::writer::Clock;
 use seva_host::layers::{Counters, Guards, Limits};
 use seva_host::nats_server::sync_always;
+use seva_intake::Eraser;
 use seva_readmodel::engine::{Config, Engine, EngineError};
 use seva_readmodel::model::ReadModel;
 use seva_refunds::Payer;
 use seva_refunds::provider::PaymentProvider;
-use seva_rights::{Identity, Seeds};
+use seva_rights::{self as rights, Seeds};
 use seva_vault::{MasterKey, Vault};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -57,6 +58,9 @@ const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// How long a connection may last before its client is asked to make a new one.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// How long a database waits for others to be forgotten before it is cleaned, unless it is said otherwise.
+pub const CLEAN_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// What the log's server must promise before a write counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -106,6 +110,8 @@ pub struct Options {
     pub payment_provider: Option<PaymentProvider>,
     /// The port of the metrics page; 0 for a free one.
     pub metrics_port: u16,
+    /// How long a database waits, once somebody was forgotten, for others to be, before it is cleaned of all of them at once.
+    pub clean_after: Duration,
 }
 
 impl Options {
@@ -119,7 +125,7 @@ impl Options {
     }
 
     /// A connection of its own to the log's server.
-    pub(crate) async fn connect(&self, identity: Identity) -> anyhow::Result<async_nats::Client> {
+    pub(crate) async fn connect(&self, identity: rights::Identity) -> anyhow::Result<async_nats::Client> {
         let connecting = self.seeds.connect_as(identity)?.retry_on_initial_connect();
         let connected = connecting.connect(&self.nats_url).await;
         connected.with_context(|| format!("no connection to {}", self.nats_url))
@@ -293,14 +299,14 @@ struct Started {
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
         let Part { service, listen, options, verifier, counters, stop, own } = self;
-        let identity = Identity::Service(service);
+        let identity = rights::Identity::Service(service);
         let client = options.connect(identity).await?;
         let log = JetStreamLog::open(client.clone(), identity.consumers()).await?;
         let master = options.master.clone().context("a service needs the master key")?;
         let context = async_nats::jetstream::new(client);
         // Persons are intake's: whoever else forgot one would forget without its knowing.
-        let keeper = match service == Service::Intake && options.seeds.holds(Identity::Keeper) {
-            true => Some(async_nats::jetstream::new(options.connect(Identity::Keeper).await?)),
+        let keeper = match service == Service::Intake && options.seeds.holds(rights::Identity::Keeper) {
+            true => Some(async_nats::jetstream::new(options.connect(rights::Identity::Keeper).await?)),
             false => None,
         };
         let vault = Vault::connect(context.clone(), keeper, master).await?;
@@ -309,6 +315,7 @@ impl Part<'_> {
         let door = Door::new(Arc::clone(verifier), audit.clone(), Arc::clone(&options.clock));
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
+        let keys = Keys::new(vault);
         let config = Config {
             payments: provider.is_some().then_some(to_payer),
             service,
@@ -319,9 +326,14 @@ impl Part<'_> {
             build: BUILD.to_owned(),
             checks_clock: options.checks_clock,
             own: own.clone(),
+            heed: Some(keys.heed()),
+            clean_after: options.clean_after,
         };
         let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
-        let edge = Edge::new(engine.clone(), vault, audit, Arc::clone(&options.clock));
+        let edge = Edge::new(engine.clone(), keys, audit, Arc::clone(&options.clock));
+        if service == Service::Intake {
+            tokio::spawn(Eraser::new(edge.clone()).run(stop.clone()));
+        }
         let payer = provider
             .map(|provider| tokio::spawn(Payer::new(edge.clone(), provider).run(payments, shutdown.clone())));
         if service == Service::Policy {

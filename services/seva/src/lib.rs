@@ -16,6 +16,7 @@ mod identity;
 mod import;
 mod inbox;
 mod json;
+mod keys;
 pub mod metrics;
 pub mod nats;
 mod output;
@@ -83,6 +84,7 @@ async fn dispatch(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Events(args) => events::run(args).await,
         Verb::Import(args) => import::run(args).await,
         Verb::Inbox(args) => inbox::run(args).await,
+        Verb::Keys(args) => keys::run(args).await,
         Verb::NatsConfig(args) => nats::config(&args),
         Verb::NatsSetup(args) => nats::setup(args).await,
         Verb::SandboxProvider(args) => sandbox::run(args).await,

@@ -20,6 +20,7 @@ pub struct Gauges {
     backlog_bytes: Family<Labels, Gauge>,
     database_bytes: Family<Labels, Gauge>,
     followed_sequence: Family<Labels, Gauge>,
+    forgotten_to_clean: Family<Labels, Gauge>,
     published_events: Family<Labels, Gauge>,
     read_model_lag_messages: Family<Labels, Gauge>,
     relay_lag_messages: Family<Labels, Gauge>,
@@ -35,6 +36,7 @@ impl Gauges {
             backlog_bytes,
             database_bytes,
             followed_sequence,
+            forgotten_to_clean,
             published_events,
             read_model_lag_messages,
             relay_lag_messages,
@@ -48,6 +50,11 @@ impl Gauges {
         );
         registry.register("database_bytes", "What the database takes on disk", database_bytes);
         registry.register("followed_sequence", "Last message of the log that was read", followed_sequence);
+        registry.register(
+            "forgotten_to_clean",
+            "People forgotten of whom overwritten rows may still stand in the database's files",
+            forgotten_to_clean,
+        );
         registry.register("published_events", "Events that this process has published", published_events);
         registry.register(
             "read_model_lag_messages",
@@ -98,6 +105,10 @@ impl Gauges {
                 set(&self.database_bytes, service(), running.size_on_disk());
                 set(&self.followed_sequence, service(), progress.followed);
                 set(&self.shard_sequence, service(), progress.tip);
+                // A row that cannot be read leaves the number as it was.
+                if let Ok(people) = running.uncleaned() {
+                    set(&self.forgotten_to_clean, service(), people);
+                }
                 let models = running.projections.progress().borrow().clone();
                 for (name, model) in models {
                     let mut labels = service();

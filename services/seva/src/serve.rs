@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use seva_api::access::Identity;
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::args::{self, ServeArgs};
 use crate::demo::{DATABASES, IDENTITY, MASTER_KEY_FILE, Nats};
-use crate::house::{self, Durability, Options, system_clock};
+use crate::house::{self, CLEAN_AFTER, Durability, Options, system_clock};
 use crate::token::IDENTITY_FILE;
 use crate::{failure, history};
 
@@ -86,6 +87,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         checks_clock: true,
         payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
         metrics_port: args.metrics_port,
+        clean_after: Duration::from_secs(args.clean_after_seconds),
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
     let endpoints = Endpoints {
@@ -147,6 +149,7 @@ pub(crate) async fn start_all(
         checks_clock: true,
         payment_provider: Some(PaymentProvider::new(payment_provider)?),
         metrics_port: 0,
+        clean_after: CLEAN_AFTER,
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use async_nats::{Client, ConnectOptions};
 use futures::future::try_join_all;
 use nkeys::KeyPair;
-use seva::house::{Durability, Options, start, system_clock};
+use seva::house::{CLEAN_AFTER, Durability, Options, start, system_clock};
 use seva_api::parse::timestamp;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
@@ -251,6 +251,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         checks_clock: true,
         payment_provider: None,
         metrics_port: 0,
+        clean_after: CLEAN_AFTER,
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));

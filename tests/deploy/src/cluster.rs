@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_nats::jetstream;
 use futures::future::join_all;
-use seva::house::{Durability, Options, system_clock};
+use seva::house::{CLEAN_AFTER, Durability, Options, system_clock};
 use seva_api::pb::operations::v1::GetStatusResponse;
 use seva_domain::service::Service;
 use seva_eventlog::jetstream::{JetStreamLog, STREAM};
@@ -90,6 +90,7 @@ impl Host {
             checks_clock: true,
             payment_provider: None,
             metrics_port: 0,
+            clean_after: CLEAN_AFTER,
         };
         Host { services: Services::start(&options).await, acknowledged: AtomicUsize::new(0), _data: data }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use seva::house::{self, Durability, Options};
+use seva::house::{self, CLEAN_AFTER, Durability, Options};
 use seva_domain::service::Service;
 use seva_host::shutdown::Shutdown;
 use seva_host::telemetry::{self, Format};
@@ -76,6 +76,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         checks_clock: pace.rate == 1,
         payment_provider: provider.map(|provider| provider.answering_within(PROVIDER_ANSWER_MAX)),
         metrics_port: 0,
+        clean_after: CLEAN_AFTER,
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }

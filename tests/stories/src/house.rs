@@ -68,6 +68,7 @@ impl House {
             checks_clock: false,
             payment_provider: provider,
             metrics_port: 0,
+            clean_after: Duration::ZERO,
         };
         let services = Services::start(&options).await;
         let house = House { services: Some(services), options, clock, data, nats };
@@ -171,6 +172,15 @@ impl House {
     pub async fn restart_nats(&mut self) {
         self.nats.restart().await.expect("nats-server starts again");
         self.settled().await;
+    }
+
+    /// Stops everything, lets something happen to what nats-server stored, and starts it all again.
+    pub async fn while_stopped(&mut self, happen: impl FnOnce(&Path)) {
+        self.stop_services().await;
+        self.nats.stop().await.expect("nats-server stops");
+        happen(self.nats.folder());
+        self.nats.restart().await.expect("nats-server starts again");
+        self.start_services().await;
     }
 
     /// Kills nats-server as a crash would, and starts it again.

@@ -3,10 +3,13 @@
 mod clock;
 mod house;
 mod log;
+pub mod places;
 mod program;
 pub mod provider;
 mod refusal;
 pub mod say;
+mod search;
+mod served;
 mod services;
 
 pub use clock::TestClock;
@@ -14,5 +17,7 @@ pub use house::{House, MASTER};
 pub use log::Recorded;
 pub use program::{command, program, seva};
 pub use refusal::{Refusal, refused};
+pub use search::{Found, Search};
+pub use served::Served;
 pub use services::Services;
 pub use seva_tokens::{Client, SOMEBODY, as_actor, as_person};

@@ -2,10 +2,10 @@
 //!
 //! Texts are classified and sealed here; behind it nothing reads them. What the writer hands back is sealed or classified again.
 
+mod keys;
 mod read;
 mod write;
 
-use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,15 +17,18 @@ use seva_domain::plan::{Intent, Sealing};
 use seva_domain::rows::Lookup;
 use seva_domain::values::{
     Actor, At, CaseId, ChargeId, Classification, CustomerId, KeyId, Language, RequestId, Sealed,
-    SuggestionId, ThreadId, Token,
+    SuggestionId, ThreadId,
 };
 use seva_eventlog::base::Base;
 use seva_eventlog::log::LogError;
 use seva_eventlog::store::StoreError;
 use seva_eventlog::writer::{Clock, Unavailable};
 use seva_readmodel::engine::{Engine, Running};
+use seva_readmodel::forgotten;
 use seva_vault::Vault;
 
+pub use self::keys::Keys;
+use self::keys::Recent;
 pub use self::read::{Page, decode, get, next_page, unreadable};
 pub use self::write::{Asked, Backfill, Turn, Written};
 use crate::access::Audit;
@@ -38,9 +41,6 @@ const WAIT_MAX: Duration = Duration::from_millis(4_500);
 
 /// How long a classification waits for the policy that the writer has and the edge has not.
 const POLICY_WAIT: Duration = Duration::from_secs(1);
-
-/// How many keys of customers seen a moment ago are remembered, until the database knows them.
-const RECENT_MAX: usize = 4_096;
 
 /// Whose texts a request brings: decides which key they are sealed under.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -144,21 +144,21 @@ pub struct Edge {
     clock: Clock,
     // Locks, because every call shares what these remember; never held across an await.
     phrases: Arc<Mutex<Option<Arc<Phrases>>>>,
-    recent: Arc<Mutex<Recent>>,
+    recent: Recent,
     textless: Arc<tokio::sync::OnceCell<KeyId>>,
 }
 
-/// Keys lately used for whoever is known by an account or a handle.
-#[derive(Debug, Default)]
-struct Recent {
-    keys: HashMap<Token, KeyId>,
-    order: VecDeque<Token>,
-}
-
 impl Edge {
-    /// The edge of the service that an engine runs.
-    pub fn new(engine: Engine, vault: Vault, audit: Audit, clock: Clock) -> Edge {
+    /// The edge of the service that an engine runs, over the keys that heed the log the engine follows.
+    pub fn new(engine: Engine, keys: Keys, audit: Audit, clock: Clock) -> Edge {
+        let Keys { vault, recent } = keys;
         let identities = Identities::new(&vault);
+        let knows = engine.clone();
+        vault.refuse(move |key| {
+            let rows = knows.running().ok().and_then(|running| running.projections.rows(forgotten::NAME));
+            // A row that cannot be read is noticed by the engine, which then answers nobody.
+            rows.is_some_and(|rows| forgotten::is_gone(rows.as_ref(), key).unwrap_or(false))
+        });
         Edge {
             engine,
             vault,
@@ -166,7 +166,7 @@ impl Edge {
             audit,
             clock,
             phrases: Arc::default(),
-            recent: Arc::default(),
+            recent,
             textless: Arc::default(),
         }
     }
@@ -184,6 +184,11 @@ impl Edge {
     /// The time.
     pub fn now(&self) -> At {
         (self.clock)()
+    }
+
+    /// Destroys a key for good.
+    pub async fn destroy(&self, key: KeyId) -> Result<(), Error> {
+        Ok(self.vault.erase(key).await?)
     }
 
     fn running(&self) -> Result<Arc<Running>, Error> {
@@ -244,22 +249,11 @@ impl Edge {
         let Some(token) = deciding else {
             return Ok(Sealing { key: self.vault.fresh().await?, owner: None });
         };
-        if let Some(key) = self.recent.lock().unwrap_or_else(PoisonError::into_inner).keys.get(&token) {
-            return Ok(Sealing { key: *key, owner: None });
+        if let Some(key) = self.recent.get(token) {
+            return Ok(Sealing { key, owner: None });
         }
         let fresh = self.vault.fresh().await?;
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another call may have been first meanwhile: both then use the one key.
-        let key = *recent.keys.entry(token).or_insert(fresh);
-        if key == fresh {
-            recent.order.push_back(token);
-            if recent.order.len() > RECENT_MAX
-                && let Some(oldest) = recent.order.pop_front()
-            {
-                recent.keys.remove(&oldest);
-            }
-        }
-        Ok(Sealing { key, owner: None })
+        Ok(Sealing { key: self.recent.get_or_insert(token, fresh), owner: None })
     }
 
     /// The phrase tables of the policy in force.

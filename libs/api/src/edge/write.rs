@@ -5,10 +5,10 @@ use std::sync::Arc;
 use prost::Message;
 use seva_domain::desk::Submission;
 use seva_domain::noun::Rejection;
-use seva_domain::plan::Sealing;
+use seva_domain::plan::{Intent, Sealing};
 use seva_domain::record::{Record, Request};
 use seva_domain::rows::Seen;
-use seva_domain::values::{Actor, At, Department, ImportId, RequestId};
+use seva_domain::values::{Actor, At, Department, ImportId, RequestId, Token};
 use seva_domain::{charge, policy, suggestion};
 use seva_eventlog::commit::Position;
 use seva_eventlog::log::LogError;
@@ -16,7 +16,7 @@ use seva_eventlog::writer::{Answer, Unavailable};
 use seva_readmodel::engine::Running;
 use tokio::sync::oneshot;
 
-use super::{Draft, Edge, Pen, WAIT_MAX, internal, log_error};
+use super::{Draft, Edge, Pen, WAIT_MAX, Whose, internal, log_error};
 use crate::access::caller;
 use crate::brought::{Brought, OCCURRED_AT_KEY, brought};
 use crate::replayed::body;
@@ -158,12 +158,17 @@ impl Edge {
                 phrases: self.phrases(running),
             };
             let version = pen.phrases.as_ref().map_or(0, |phrases| phrases.policy());
-            let intent = draft.intent(&pen).await?;
+            let (intent, digest) = match self.sealed(&pen, draft, asked).await {
+                // Who they were known by was forgotten a moment ago: by the same name comes somebody new.
+                Err(error) if error.is_forgotten() && matches!(draft.whose(), Whose::Identities(_)) => {
+                    sealing = Sealing { key: self.vault.fresh().await?, owner: None };
+                    continue;
+                }
+                sealed => sealed?,
+            };
             if asked.import.is_some() && !intent.can_be_history() {
                 return Err(not_in_import());
             }
-            let digest = self.vault.mac(sealing.key, asked.body).await?;
-            let digest = digest.ok_or_else(|| Error::Internal("the key just used is gone".into()))?;
             let submission = Arc::new(Submission {
                 request: Request { id: asked.request, key: sealing.key, digest },
                 actor: asked.caller.clone(),
@@ -200,6 +205,18 @@ impl Edge {
             }
         }
         Err(Error::Internal("a request was handed back too often".into()))
+    }
+
+    /// What a draft says and what it is compared by, both under one key. A key that is gone belonged to somebody forgotten.
+    async fn sealed(
+        &self,
+        pen: &Pen<'_>,
+        draft: &impl Draft,
+        asked: Asked<'_>,
+    ) -> Result<(Intent, Token), Error> {
+        let intent = draft.intent(pen).await?;
+        let digest = self.vault.mac(pen.sealing.key, asked.body).await?;
+        Ok((intent, digest.ok_or_else(Error::forgotten)?))
     }
 
     /// Answers again what was recorded, if it is the same request.

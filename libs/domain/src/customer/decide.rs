@@ -1,6 +1,9 @@
 //! What can happen to a customer.
 
-use super::{Event, Identity, IdentityAdded, KeyJoined, MergeProposed, Registered, State};
+use super::{
+    Event, Forgetting, Forgotten, Identity, IdentityAdded, KeyJoined, MergeProposed, Registered, State,
+    forgetting,
+};
 use crate::values::{CustomerId, KeyId, Sealed};
 
 /// How many identities one customer may have: far above any real person's, so that one noun stays small.
@@ -12,10 +15,23 @@ pub const CANDIDATES_MAX: usize = 20;
 /// What a customer is told.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Command {
-    Register { key: KeyId, name: Option<Sealed>, identities: Vec<Identity> },
-    AddIdentities { identities: Vec<Identity> },
-    JoinKey { key: KeyId },
-    ProposeMerge { candidates: Vec<CustomerId> },
+    Register {
+        key: KeyId,
+        name: Option<Sealed>,
+        identities: Vec<Identity>,
+    },
+    AddIdentities {
+        identities: Vec<Identity>,
+    },
+    JoinKey {
+        key: KeyId,
+    },
+    ProposeMerge {
+        candidates: Vec<CustomerId>,
+    },
+    Forgetting(Forgetting),
+    /// Every key of a person who is being forgotten was destroyed.
+    RecordForgotten,
 }
 
 /// Why a customer stays as it is.
@@ -34,6 +50,16 @@ pub enum Rejection {
     IdentityTaken { kind: super::IdentityKind },
     #[error("a customer can be known by at most {IDENTITIES_MAX} identities")]
     TooManyIdentities,
+    #[error("the customer was forgotten: nothing is written for them any more")]
+    Forgotten,
+    #[error("the law wants what is known of the customer kept: lift every hold first")]
+    Held,
+    #[error("nobody has asked that the customer be forgotten")]
+    NotAsked,
+    #[error("who asked that a customer be forgotten cannot confirm it: a second person must")]
+    SecondPersonNeeded,
+    #[error("that the customer be forgotten was not confirmed")]
+    NotConfirmed,
 }
 
 impl Rejection {
@@ -44,30 +70,22 @@ impl Rejection {
             Rejection::AlreadyRegistered => "ALREADY_REGISTERED",
             Rejection::IdentityTaken { .. } => "IDENTITY_TAKEN",
             Rejection::TooManyIdentities => "TOO_MANY_IDENTITIES",
+            Rejection::Forgotten => "CUSTOMER_FORGOTTEN",
+            Rejection::Held => "LEGAL_HOLD",
+            Rejection::NotAsked => "FORGETTING_NOT_ASKED",
+            Rejection::SecondPersonNeeded => "SECOND_PERSON_NEEDED",
+            Rejection::NotConfirmed => "FORGETTING_NOT_CONFIRMED",
         }
     }
 }
 
 /// Decides what a command makes happen to a customer.
 pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Rejection> {
-    let known = match (state, command) {
-        (State::Absent, Command::Register { key, name, identities }) => {
-            let registered = Event::Registered(Registered { key: *key, name: name.clone() });
-            let mut events = vec![registered];
-            events.extend(new_identities(&[], identities)?);
-            return Ok(events);
-        }
-        (State::Known(_), Command::Register { .. }) => return Err(Rejection::AlreadyRegistered),
-        (
-            State::Absent,
-            Command::AddIdentities { .. } | Command::JoinKey { .. } | Command::ProposeMerge { .. },
-        ) => {
-            return Err(Rejection::NotRegistered);
-        }
-        (
-            State::Known(known),
-            Command::AddIdentities { .. } | Command::JoinKey { .. } | Command::ProposeMerge { .. },
-        ) => known,
+    let known = match state {
+        State::Known(known) => known,
+        State::Absent => return register(command),
+        State::BeingForgotten { keys } => return forget(keys.len(), command),
+        State::Forgotten => return forgotten(command),
     };
     match command {
         Command::Register { .. } => Err(Rejection::AlreadyRegistered),
@@ -79,6 +97,53 @@ pub fn decide(state: &State, command: &Command) -> Result<Vec<Event>, Rejection>
             let candidates = candidates.iter().copied().take(CANDIDATES_MAX).collect();
             Ok(vec![Event::MergeProposed(MergeProposed { candidates })])
         }
+        Command::Forgetting(said) => forgetting::decide(known, said),
+        Command::RecordForgotten => Err(Rejection::NotConfirmed),
+    }
+}
+
+fn register(command: &Command) -> Result<Vec<Event>, Rejection> {
+    match command {
+        Command::Register { key, name, identities } => {
+            let mut events = vec![Event::Registered(Registered { key: *key, name: name.clone() })];
+            events.extend(new_identities(&[], identities)?);
+            Ok(events)
+        }
+        Command::AddIdentities { .. }
+        | Command::JoinKey { .. }
+        | Command::ProposeMerge { .. }
+        | Command::Forgetting(_)
+        | Command::RecordForgotten => Err(Rejection::NotRegistered),
+    }
+}
+
+/// A person who is being forgotten can only become forgotten.
+fn forget(keys: usize, command: &Command) -> Result<Vec<Event>, Rejection> {
+    match command {
+        Command::RecordForgotten => {
+            let keys_destroyed = u32::try_from(keys).unwrap_or(u32::MAX);
+            Ok(vec![Event::Forgotten(Forgotten { keys_destroyed })])
+        }
+        Command::Register { .. }
+        | Command::AddIdentities { .. }
+        | Command::JoinKey { .. }
+        | Command::ProposeMerge { .. }
+        | Command::Forgetting(_) => forgotten(command),
+    }
+}
+
+/// Nothing happens to a person who was forgotten; that they be forgotten is so already.
+fn forgotten(command: &Command) -> Result<Vec<Event>, Rejection> {
+    match command {
+        Command::RecordForgotten
+        | Command::Forgetting(Forgetting::Ask { .. } | Forgetting::Confirm { .. }) => Ok(Vec::new()),
+        Command::Register { .. }
+        | Command::AddIdentities { .. }
+        | Command::JoinKey { .. }
+        | Command::ProposeMerge { .. }
+        | Command::Forgetting(
+            Forgetting::Decline { .. } | Forgetting::Hold { .. } | Forgetting::Lift { .. },
+        ) => Err(Rejection::Forgotten),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Stories of the customer.
 
 use super::*;
-use crate::cast::{self, Story, account, customer_id, email, key, phone, sealed};
+use crate::cast::{self, Story, account, actor, customer_id, email, key, phone, sealed};
 use crate::noun::Noun;
 
 fn given(events: impl IntoIterator<Item = Event>) -> Story {
@@ -123,4 +123,154 @@ fn an_account_or_a_handle_belongs_to_one_customer_an_address_or_a_number_may_be_
 fn a_refusal_names_the_kind_of_what_belongs_to_another_and_not_its_value() {
     let said = Rejection::IdentityTaken { kind: IdentityKind::Email }.to_string();
     assert_eq!(said, "this e-mail address belongs to another customer");
+}
+
+fn said(said: Forgetting) -> Command {
+    Command::Forgetting(said)
+}
+
+fn ask(by: &str) -> Command {
+    said(Forgetting::Ask { by: actor(by), reason: ForgettingReason::PersonAsked })
+}
+
+fn confirm(by: &str) -> Command {
+    said(Forgetting::Confirm { by: actor(by) })
+}
+
+fn decline(by: &str) -> Command {
+    said(Forgetting::Decline { by: actor(by), because: ForgettingDeclinedBecause::IdentityNotProven })
+}
+
+fn hold(reason: HoldReason) -> Command {
+    said(Forgetting::Hold { by: actor("lea"), reason })
+}
+
+fn lift(reason: HoldReason) -> Command {
+    said(Forgetting::Lift { by: actor("lea"), reason, because: HoldLiftedBecause::MatterOver })
+}
+
+fn asked(by: &str) -> Event {
+    Event::ForgettingRequested(ForgettingRequested { by: actor(by), reason: ForgettingReason::PersonAsked })
+}
+
+fn declined(by: &str) -> Event {
+    let because = ForgettingDeclinedBecause::IdentityNotProven;
+    Event::ForgettingDeclined(ForgettingDeclined { by: actor(by), because })
+}
+
+fn confirmed(by: &str, keys: impl IntoIterator<Item = u8>) -> Event {
+    let keys = keys.into_iter().map(key).collect();
+    Event::ForgettingConfirmed(ForgettingConfirmed { by: actor(by), keys })
+}
+
+fn held(reason: HoldReason) -> Event {
+    Event::HoldPlaced(HoldPlaced { by: actor("lea"), reason })
+}
+
+fn lifted(reason: HoldReason) -> Event {
+    Event::HoldLifted(HoldLifted { by: actor("lea"), reason, because: HoldLiftedBecause::MatterOver })
+}
+
+fn forgotten(keys_destroyed: u32) -> Event {
+    Event::Forgotten(Forgotten { keys_destroyed })
+}
+
+#[test]
+fn a_customer_is_forgotten_when_a_second_person_confirms_it() {
+    given([registered(), key_joined(2)])
+        .when(ask("ana"))
+        .then([asked("ana")])
+        .and_then()
+        .when(confirm("bo"))
+        .then([confirmed("bo", [1, 2])])
+        .and_then()
+        .when(Command::RecordForgotten)
+        .then([forgotten(2)])
+        .again()
+        .then_nothing();
+}
+
+#[test]
+fn who_asked_cannot_confirm_whoever_else_asked_after_them() {
+    given([registered(), asked("ana")]).when(confirm("ana")).refused("SECOND_PERSON_NEEDED");
+    given([registered(), asked("ana")])
+        .when(ask("bo"))
+        .then_nothing()
+        .and_then()
+        .when(confirm("ana"))
+        .refused("SECOND_PERSON_NEEDED");
+}
+
+#[test]
+fn what_nobody_asked_for_is_neither_confirmed_nor_declined() {
+    given([registered()]).when(confirm("bo")).refused("FORGETTING_NOT_ASKED");
+    given([registered()]).when(decline("bo")).refused("FORGETTING_NOT_ASKED");
+    given([registered(), asked("ana")]).when(Command::RecordForgotten).refused("FORGETTING_NOT_CONFIRMED");
+}
+
+#[test]
+fn what_is_declined_is_off_the_table_until_it_is_asked_for_again() {
+    given([registered(), asked("ana")])
+        .when(decline("bo"))
+        .then([declined("bo")])
+        .and_then()
+        .when(confirm("cy"))
+        .refused("FORGETTING_NOT_ASKED");
+    given([registered(), asked("ana"), declined("bo")]).when(ask("bo")).then([asked("bo")]);
+}
+
+#[test]
+fn nobody_is_forgotten_while_a_hold_stands() {
+    use HoldReason::{Bookkeeping, Litigation};
+    given([registered(), held(Litigation)]).when(ask("ana")).refused("LEGAL_HOLD");
+    let asked_and_held = || given([registered(), asked("ana"), held(Litigation), held(Bookkeeping)]);
+    asked_and_held().when(confirm("bo")).refused("LEGAL_HOLD");
+    asked_and_held()
+        .when(lift(Litigation))
+        .then([lifted(Litigation)])
+        .and_then()
+        .when(confirm("bo"))
+        .refused("LEGAL_HOLD");
+    given([registered(), asked("ana"), held(Litigation), lifted(Litigation)])
+        .when(confirm("bo"))
+        .then([confirmed("bo", [1])]);
+}
+
+#[test]
+fn a_hold_stands_once_and_is_lifted_once() {
+    let reason = HoldReason::Litigation;
+    given([registered()]).when(hold(reason)).then([held(reason)]).again().then_nothing();
+    given([registered(), held(reason)]).when(lift(reason)).then([lifted(reason)]).again().then_nothing();
+}
+
+#[test]
+fn nothing_is_written_for_somebody_forgotten_and_that_they_be_forgotten_is_so() {
+    let going = vec![registered(), asked("ana"), confirmed("bo", [1])];
+    let gone = [going.clone(), vec![forgotten(1)]].concat();
+    for history in [going, gone] {
+        let late = [
+            register([account("a-1")]),
+            add([account("a-1")]),
+            join_key(3),
+            propose_merge([2]),
+            decline("cy"),
+            hold(HoldReason::Litigation),
+            lift(HoldReason::Litigation),
+        ];
+        for command in late {
+            given(history.clone()).when(command).refused("CUSTOMER_FORGOTTEN");
+        }
+        given(history.clone()).when(ask("ana")).then_nothing();
+        given(history).when(confirm("bo")).then_nothing();
+    }
+}
+
+#[test]
+fn nothing_is_kept_of_what_somebody_forgotten_was_known_by() {
+    let state = |events: Vec<Event>| given(events).when(ask("cy")).then_nothing().and_then().state().clone();
+    let going = vec![registered(), added(email("asha@example.com")), asked("ana"), confirmed("bo", [1])];
+    let expected = State::BeingForgotten { keys: vec![key(1)] };
+    assert_eq!(state(going.clone()), crate::noun::State::Customer(expected));
+    let gone = [going, vec![forgotten(1)]].concat();
+    assert_eq!(state(gone), crate::noun::State::Customer(State::Forgotten));
 }

@@ -155,7 +155,7 @@ impl Process {
         let (progress, seen) = watch::channel(FollowProgress::default());
         let begin = if follows_from_beginning { Chains::default() } else { resume };
         let checker = Checker::new(begin, |_| true, own.clone());
-        let follower = tokio::spawn(follow::run(log.clone(), checker, vec![to_gate], progress));
+        let follower = tokio::spawn(follow::run(log.clone(), checker, None, vec![to_gate], progress));
         let gate = tokio::spawn(pass(from_follower, to_writer, gate));
         let ticking = Arc::clone(&clock);
         let parts = Parts {

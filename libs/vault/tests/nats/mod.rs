@@ -12,7 +12,7 @@ use seva_vault::{Error, MasterKey, Opened, Vault};
 use crate::{MASTER, request};
 
 /// Who opens vaults here.
-const SERVICE: Identity = Identity::Service(Service::Intake);
+pub(crate) const SERVICE: Identity = Identity::Service(Service::Intake);
 
 /// How long a test waits for an answer that comes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ async fn waiting(server: &TestNats, identity: Identity, patience: Duration) -> C
     ContextBuilder::new().timeout(patience).build(client)
 }
 
-async fn context(server: &TestNats, identity: Identity) -> Context {
+pub(crate) async fn context(server: &TestNats, identity: Identity) -> Context {
     waiting(server, identity, PATIENCE).await
 }
 

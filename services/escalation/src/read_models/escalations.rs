@@ -1,7 +1,8 @@
 //! Where is each escalation, and what waits on each rung? One row an escalation, with every step of its way; one list a rung, and one of all.
 //!
-//! Keys: `e` case; `q` rung, zero, on-rung-since, case; `a` on-rung-since, case.
+//! Keys: `e` case; `q` rung, zero, on-rung-since, case; `a` on-rung-since, case; `k` and `g` see [`seva_api::erasing`].
 
+use seva_api::erasing;
 use seva_api::intake::kind_of;
 use seva_api::open::sealed_text;
 use seva_api::parse::timestamp;
@@ -14,7 +15,7 @@ use seva_eventlog::commit::Position;
 use seva_readmodel::model::{FoldError, ReadModel, Rows, expect_next};
 
 /// The read model's name.
-pub const NAME: &str = "escalations.v1";
+pub const NAME: &str = "escalations.v2";
 
 /// The read model.
 pub struct Escalations;
@@ -25,18 +26,17 @@ impl ReadModel for Escalations {
     }
 
     fn fold(&self, rows: &mut Rows<'_>, record: &Record, _: Position) -> Result<(), FoldError> {
-        let Noun::Escalation(id) = record.noun else { return Ok(()) };
+        let Noun::Escalation(id) = record.noun else { return erasing::fold::<Escalation>(rows, record) };
         let before: Option<Escalation> = rows.get(&escalation_key(id))?;
         expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;
-        let row = apply(before.clone().unwrap_or_default(), record, id);
+        let mut row = apply(before.clone().unwrap_or_default(), record, id);
         let listed_before = before.as_ref().map(|row| queue_keys(row, id)).unwrap_or_default();
         let listed_after = queue_keys(&row, id);
         if listed_before != listed_after {
             listed_before.into_iter().for_each(|key| rows.remove(key));
             listed_after.into_iter().for_each(|key| rows.put_bytes(key, Vec::new()));
         }
-        rows.put(escalation_key(id), &row);
-        Ok(())
+        erasing::put(rows, escalation_key(id), &mut row)
     }
 }
 

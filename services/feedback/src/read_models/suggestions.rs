@@ -1,7 +1,8 @@
 //! Where is each suggestion, and what waits in each inbox? One row a suggestion, one list a department, one count a department.
 //!
-//! Keys: `s` suggestion; `i` department, zero, captured-at, suggestion; `n` department.
+//! Keys: `s` suggestion; `i` department, zero, captured-at, suggestion; `n` department; `k` and `g` see [`seva_api::erasing`].
 
+use seva_api::erasing;
 use seva_api::feedback::audience_of;
 use seva_api::open::sealed_text;
 use seva_api::parse::timestamp;
@@ -16,7 +17,7 @@ use seva_eventlog::commit::Position;
 use seva_readmodel::model::{FoldError, ReadModel, Rows, expect_next};
 
 /// The read model's name.
-pub const NAME: &str = "suggestions.v1";
+pub const NAME: &str = "suggestions.v2";
 
 /// What the keys of all counts begin with.
 pub const COUNTS: &[u8] = b"n";
@@ -30,10 +31,10 @@ impl ReadModel for Suggestions {
     }
 
     fn fold(&self, rows: &mut Rows<'_>, record: &Record, _: Position) -> Result<(), FoldError> {
-        let Noun::Suggestion(id) = record.noun else { return Ok(()) };
+        let Noun::Suggestion(id) = record.noun else { return erasing::fold::<Suggestion>(rows, record) };
         let before: Option<Suggestion> = rows.get(&suggestion_key(id))?;
         expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;
-        let row = apply(before.clone().unwrap_or_default(), record, id);
+        let mut row = apply(before.clone().unwrap_or_default(), record, id);
         let (listed_before, listed_after) =
             (before.as_ref().and_then(|b| inbox_key(b, id)), inbox_key(&row, id));
         if listed_before != listed_after {
@@ -44,8 +45,7 @@ impl ReadModel for Suggestions {
             count(rows, before, |n| *n = n.saturating_sub(1))?;
         }
         count(rows, &row, |n| *n += 1)?;
-        rows.put(suggestion_key(id), &row);
-        Ok(())
+        erasing::put(rows, suggestion_key(id), &mut row)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happened in each case, and which are not finished? One row a case, the timeline of each customer, and lists of unfinished cases.
 //!
-//! Keys: `c` case; `o` opened-at case; `k` kind opened-at case; `u` customer opened-at case; `r` case rev; `p` see [`super::promises`]; `t` see
+//! Keys: `c` case; `f` see [`super::forgettings`]; `o` opened-at case; `k` kind opened-at case; `u` customer opened-at case; `r` case rev; `p` see [`super::promises`]; `t` see
 //! [`super::timeline`].
 
 use seva_api::intake::{channel_of, kind_of};
@@ -14,7 +14,7 @@ use seva_domain::values::{At, CaseId, CustomerId, Direction};
 use seva_eventlog::commit::Position;
 use seva_readmodel::model::{FoldError, ReadModel, Rows, expect_next};
 
-use super::{promises, timeline};
+use super::{forgettings, promises, timeline};
 
 /// The read model's name.
 pub const NAME: &str = "cases.v1";
@@ -28,7 +28,13 @@ impl ReadModel for Cases {
     }
 
     fn fold(&self, rows: &mut Rows<'_>, record: &Record, at: Position) -> Result<(), FoldError> {
-        let Noun::Case(id) = record.noun else { return Ok(()) };
+        let id = match record.noun {
+            Noun::Case(id) => id,
+            Noun::Customer(customer) => return forgettings::fold(rows, record, customer),
+            Noun::Charge(_) | Noun::Escalation(_) | Noun::Import(_) | Noun::Policy | Noun::Suggestion(_) => {
+                return Ok(());
+            }
+        };
         let key = case_key(id);
         let before: Option<Case> = rows.get(&key)?;
         expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;

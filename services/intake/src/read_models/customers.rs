@@ -1,5 +1,6 @@
 //! Who is this customer? One row a customer: what they are called, how they are known, who they may be.
 
+use seva_api::erasing::erase;
 use seva_api::intake::identity_kind_of;
 use seva_api::open::sealed_text;
 use seva_api::parse::timestamp;
@@ -53,5 +54,14 @@ fn apply(row: &mut Customer, event: &CustomerEvent, record: &Record) {
         CustomerEvent::MergeProposed(proposed) => {
             row.merge_candidate_ids = proposed.candidates.iter().map(ToString::to_string).collect();
         }
+        // Somebody was here: how many names they had stays, and none of them.
+        CustomerEvent::ForgettingConfirmed(_) => {
+            erase(row);
+        }
+        CustomerEvent::ForgettingRequested(_)
+        | CustomerEvent::ForgettingDeclined(_)
+        | CustomerEvent::Forgotten(_)
+        | CustomerEvent::HoldPlaced(_)
+        | CustomerEvent::HoldLifted(_) => {}
     }
 }

@@ -1,8 +1,9 @@
 //! What was captured, and what was given back of it? One row a charge with its refunds, lists of refunds, and totals by currency.
 //!
 //! Keys: `c` charge; `r` refund (holds the charge's id); `p` phase requested-at refund; `u` customer requested-at refund; `o` order, zero, requested-at
-//! refund; `n` currency.
+//! refund; `n` currency; `k` and `g` see [`seva_api::erasing`].
 
+use seva_api::erasing;
 use seva_api::parse::timestamp;
 use seva_api::pb::common::v1::Money;
 use seva_api::pb::refunds::v1::{Charge, CurrencyTotals, Refund, RefundPhase};
@@ -17,7 +18,7 @@ use seva_readmodel::model::{FoldError, ReadModel, Rows, expect_next};
 use super::refund;
 
 /// The read model's name.
-pub const NAME: &str = "charges.v1";
+pub const NAME: &str = "charges.v2";
 
 /// What the keys of all totals begin with.
 pub const TOTALS: &[u8] = b"n";
@@ -31,14 +32,13 @@ impl ReadModel for Charges {
     }
 
     fn fold(&self, rows: &mut Rows<'_>, record: &Record, _: Position) -> Result<(), FoldError> {
-        let Noun::Charge(id) = record.noun else { return Ok(()) };
+        let Noun::Charge(id) = record.noun else { return erasing::fold::<Charge>(rows, record) };
         let before: Option<Charge> = rows.get(&charge_key(id))?;
         expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;
-        let row = apply(before.clone().unwrap_or_default(), record, id);
+        let mut row = apply(before.clone().unwrap_or_default(), record, id);
         list(rows, before.as_ref(), &row, id);
         total(rows, before.as_ref(), &row)?;
-        rows.put(charge_key(id), &row);
-        Ok(())
+        erasing::put(rows, charge_key(id), &mut row)
     }
 }
 

@@ -56,7 +56,7 @@ impl Forgetful {
 /// What `async_trait` makes of a method.
 type Answered<'a, T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send + 'a>>;
 
-// A macro, because sixteen methods that are not called would bury the one that is.
+// A macro, because two dozen methods that are not called would bury the one that is.
 macro_rules! not_here {
     ($($method:ident($request:ident) -> $response:ident;)*) => {$(
         fn $method<'life0, 'async_trait>(&'life0 self, _: Request<$request>) -> Answered<'async_trait, $response>
@@ -115,6 +115,12 @@ impl IntakeService for Forgetful {
         get_caller_brief(GetCallerBriefRequest) -> GetCallerBriefResponse;
         get_case(GetCaseRequest) -> GetCaseResponse;
         list_open_cases(ListOpenCasesRequest) -> ListOpenCasesResponse;
+        forget_customer(ForgetCustomerRequest) -> ForgetCustomerResponse;
+        confirm_forgetting(ConfirmForgettingRequest) -> ConfirmForgettingResponse;
+        decline_forgetting(DeclineForgettingRequest) -> DeclineForgettingResponse;
+        place_legal_hold(PlaceLegalHoldRequest) -> PlaceLegalHoldResponse;
+        lift_legal_hold(LiftLegalHoldRequest) -> LiftLegalHoldResponse;
+        get_forgetting(GetForgettingRequest) -> GetForgettingResponse;
     }
 }
 

@@ -8,32 +8,40 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use seva_api::pb::operations::v1::GetStatusRequest;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
-use seva_host::endpoints::Endpoints;
-use seva_stories::command;
+use seva_host::endpoints::{self, Endpoints};
 use seva_support::{TestNats, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tonic::transport::{Channel, Endpoint};
+
+use crate::program::command;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// All services in a process of their own.
-pub(crate) struct Served {
+pub struct Served {
     child: Child,
-    pub(crate) endpoints: Endpoints,
+    pub endpoints: Endpoints,
 }
 
 impl Served {
-    /// Starts them with their databases in `folder/data`, and what they say in `folder/said`.
-    pub(crate) async fn start(nats: &TestNats, folder: &Path) -> Result<Served> {
+    /// Starts them with their databases in `folder/data`, and adds what they say to `folder/said`.
+    pub async fn start(nats: &TestNats, folder: &Path) -> Result<Served> {
         let data = folder.join("data");
         let mut command = command();
-        command.args(["serve", "--nats", &nats.url(), "--monitor", &nats.monitor_url(), "--data"]).arg(&data);
+        command.args(["serve", "--nats", &nats.url(), "--monitor", &nats.monitor_url()]);
         command.arg("--nats-creds").arg(nats.seeds().folder());
+        command.args(["--clean-after-seconds", "0", "--data"]).arg(&data);
         command.env("SEVA_LOG_LEVEL", "debug").env("SEVA_MASTER_KEY", "5a".repeat(32));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(folder.join("said"))?);
+        let said = File::options().create(true).append(true).open(folder.join("said"))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        // What a process before this one left behind would be taken for this one's.
+        match std::fs::remove_file(data.join(endpoints::FILE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
         let child = command.kill_on_drop(true).spawn()?;
         let endpoints =
             eventually("the services listen", PATIENCE, async || Endpoints::read(&data).ok()).await;
@@ -43,12 +51,12 @@ impl Served {
     }
 
     /// A connection to a service.
-    pub(crate) fn channel(&self, service: &str) -> Result<Channel> {
+    pub fn channel(&self, service: &str) -> Result<Channel> {
         Ok(Endpoint::from_shared(self.endpoints.service(service)?.to_owned())?.connect_lazy())
     }
 
     /// Waits until every service has read, reacted to and folded all there is.
-    pub(crate) async fn settled(&self) {
+    pub async fn settled(&self) {
         eventually("every service is at the end of the log", PATIENCE, async || {
             let mut positions = Vec::new();
             for service in self.endpoints.services.keys() {
@@ -66,7 +74,7 @@ impl Served {
     }
 
     /// The page of numbers that an operator's monitoring reads.
-    pub(crate) async fn metrics(&self) -> Result<Vec<u8>> {
+    pub async fn metrics(&self) -> Result<Vec<u8>> {
         let url = self.endpoints.metrics.values().next().context("no metrics")?;
         let (host, path) =
             url.strip_prefix("http://").and_then(|url| url.split_once('/')).context("a url")?;
@@ -80,7 +88,7 @@ impl Served {
     }
 
     /// Asks the process to end, and waits until it has.
-    pub(crate) async fn stop(mut self) -> Result<ExitStatus> {
+    pub async fn stop(mut self) -> Result<ExitStatus> {
         let pid = self.child.id().context("it has ended already")?;
         let kill = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
         ensure!(kill.success(), "it cannot be told to end");

@@ -8,25 +8,24 @@ const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 const CONTEXT: usize = 48;
 
 /// Words in every form in which bytes may hold them.
-pub(crate) struct Search {
+pub struct Search {
     /// The name of the form, and its bytes.
     forms: Vec<(String, Vec<u8>)>,
-    /// Whether any form begins with these two bytes.
-    begins: Vec<bool>,
+    /// Which forms begin with these two bytes.
+    begins: Vec<Vec<usize>>,
 }
 
-/// A word that was found.
-#[derive(Debug)]
-#[expect(dead_code, reason = "read by whoever reads the failure")]
-pub(crate) struct Found {
-    form: String,
-    at: usize,
-    context: String,
+/// A word that was found: in which form, at which byte, and what stands around it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub form: String,
+    pub at: usize,
+    pub context: String,
 }
 
 impl Search {
     /// Looks for these words.
-    pub(crate) fn of(words: &[&str]) -> Search {
+    pub fn of(words: &[&str]) -> Search {
         let mut forms: Vec<(String, Vec<u8>)> = Vec::new();
         for word in words {
             for cased in [(*word).to_owned(), word.to_lowercase(), word.to_uppercase()] {
@@ -37,20 +36,28 @@ impl Search {
                 }
             }
         }
-        let mut begins = vec![false; 1 << 16];
-        for (_, bytes) in &forms {
-            begins[two(bytes)] = true;
+        Search::of_forms(forms)
+    }
+
+    fn of_forms(forms: Vec<(String, Vec<u8>)>) -> Search {
+        let mut begins = vec![Vec::new(); 1 << 16];
+        for (n, (_, bytes)) in forms.iter().enumerate() {
+            begins[two(bytes)].push(n);
         }
         Search { forms, begins }
     }
 
+    /// Looks for these bytes as they are.
+    pub fn of_bytes(all: impl IntoIterator<Item = (String, Vec<u8>)>) -> Search {
+        let forms: Vec<(String, Vec<u8>)> = all.into_iter().filter(|(_, bytes)| bytes.len() > 1).collect();
+        Search::of_forms(forms)
+    }
+
     /// The first place where one of the words stands.
-    pub(crate) fn find(&self, bytes: &[u8]) -> Option<Found> {
+    pub fn find(&self, bytes: &[u8]) -> Option<Found> {
         for at in 0..bytes.len().saturating_sub(1) {
-            if !self.begins[two(&bytes[at..])] {
-                continue;
-            }
-            if let Some((form, _)) = self.forms.iter().find(|(_, form)| bytes[at..].starts_with(form)) {
+            let candidates = self.begins[two(&bytes[at..])].iter().map(|n| &self.forms[*n]);
+            if let Some((form, _)) = candidates.into_iter().find(|(_, form)| bytes[at..].starts_with(form)) {
                 let context = &bytes[at.saturating_sub(CONTEXT)..bytes.len().min(at + CONTEXT)];
                 let context = String::from_utf8_lossy(context).into_owned();
                 return Some(Found { form: form.clone(), at, context });
@@ -60,7 +67,7 @@ impl Search {
     }
 
     /// Every form, for the search to be tried on.
-    pub(crate) fn forms(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn forms(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.forms.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice()))
     }
 }
