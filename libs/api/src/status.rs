@@ -53,6 +53,7 @@ pub const REASONS: &[&str] = &[
     "PROMISE_NOT_FOUND",
     "PROMISE_NOT_GIVEN",
     "QUEUE_FULL",
+    "RATE_LIMITED",
     "REFUND_DECIDED",
     "REFUND_NOT_FOUND",
     "REFUND_NOT_INSTRUCTED",
@@ -154,6 +155,12 @@ pub enum Error {
         /// How it stands now.
         current_rev: u64,
     },
+    /// The caller calls more often than one caller may; nothing happened.
+    #[error("you call too often; try again in {} ms", retry_after.as_millis().max(1))]
+    TooOften {
+        /// When it may call again.
+        retry_after: Duration,
+    },
 }
 
 impl Error {
@@ -179,6 +186,7 @@ impl Error {
             Error::Refused { reason, .. } => reason,
             Error::RequestIdReused => "REQUEST_ID_REUSED",
             Error::Stale { .. } => "STALE_REV",
+            Error::TooOften { .. } => "RATE_LIMITED",
         }
     }
 
@@ -189,7 +197,7 @@ impl Error {
             Error::NotFound { .. } => Code::NotFound,
             Error::Stale { .. } => Code::Aborted,
             Error::RequestIdReused => Code::AlreadyExists,
-            Error::BacklogFull | Error::QueueFull => Code::ResourceExhausted,
+            Error::BacklogFull | Error::QueueFull | Error::TooOften { .. } => Code::ResourceExhausted,
             Error::CatchingUp { .. }
             | Error::LogUnavailable
             | Error::OutcomeUnknown { .. }
@@ -201,6 +209,7 @@ impl Error {
     /// When the same request may do better.
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Error::TooOften { retry_after } => Some(*retry_after),
             Error::PositionNotReached | Error::QueueFull => Some(Duration::from_millis(100)),
             Error::BacklogFull
             | Error::CatchingUp { .. }
@@ -235,7 +244,8 @@ impl Error {
             | Error::PolicyInvalid(_)
             | Error::PositionNotReached
             | Error::QueueFull
-            | Error::RequestIdReused => Vec::new(),
+            | Error::RequestIdReused
+            | Error::TooOften { .. } => Vec::new(),
         };
         facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -300,7 +310,8 @@ impl From<Error> for Status {
             | Error::QueueFull
             | Error::Refused { .. }
             | Error::RequestIdReused
-            | Error::Stale { .. } => {}
+            | Error::Stale { .. }
+            | Error::TooOften { .. } => {}
         }
         if let Some(delay) = error.retry_after() {
             details.set_retry_info(Some(delay));

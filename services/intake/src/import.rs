@@ -158,7 +158,8 @@ fn is_passing(error: &Error) -> bool {
         | Error::LogUnavailable
         | Error::OutcomeUnknown { .. }
         | Error::PositionNotReached
-        | Error::QueueFull => true,
+        | Error::QueueFull
+        | Error::TooOften { .. } => true,
         Error::Malformed(_)
         | Error::MessageTooLarge { .. }
         | Error::NotFound { .. }

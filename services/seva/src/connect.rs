@@ -1,6 +1,7 @@
 //! From a data folder to clients: where services listen, who asks, and how long an answer may take.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,7 +13,7 @@ use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use seva_host::endpoints::{self, Endpoints};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::args::Target;
 use crate::failure;
@@ -46,7 +47,9 @@ impl Home {
             Some(dir) => dir.clone(),
             None => endpoints::last()?,
         };
-        Home::new(Endpoints::read(&dir)?, &target.actor)
+        let mut endpoints = Endpoints::read(&dir)?;
+        endpoints.ca_file = target.ca.clone().or(endpoints.ca_file);
+        Home::new(endpoints, &target.actor)
     }
 
     /// A Seva whose endpoints are known.
@@ -97,14 +100,31 @@ impl Home {
     }
 
     fn channel(&self, service: &str) -> anyhow::Result<Channel> {
-        channel(self.endpoints.service(service)?)
+        channel(self.endpoints.service(service)?, self.endpoints.ca_file.as_deref())
     }
 }
 
+/// How a server is reached: an `https` address needs the certificate of the authority that vouches for it.
+pub(crate) fn endpoint(url: &str, ca: Option<&Path>) -> anyhow::Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|_| failure::usage(format!("`{url}` is no address such as https://127.0.0.1:7001")))?;
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Ok(endpoint);
+    }
+    let Some(ca) = ca else {
+        return Err(failure::usage(format!(
+            "whom to trust at {url} is not known: name the authority's certificate with --ca FILE"
+        )));
+    };
+    let pem = fs::read(ca).with_context(|| format!("{} cannot be read", ca.display()))?;
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+    endpoint.tls_config(tls).with_context(|| format!("{} is no certificate in PEM", ca.display()))
+}
+
 /// A connection to an address, made when it is first used.
-pub(crate) fn channel(url: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned()).with_context(|| format!("`{url}` is no address"))?;
-    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).connect_lazy())
+pub(crate) fn channel(url: &str, ca: Option<&Path>) -> anyhow::Result<Channel> {
+    Ok(endpoint(url, ca)?.timeout(ANSWER_TIMEOUT).connect_lazy())
 }
 
 /// A request from a caller whose id was checked, with a deadline.
@@ -136,6 +156,16 @@ mod tests {
         let request = request((), "agent-12");
         assert_eq!(request.metadata().get(ACTOR).unwrap(), "agent-12");
         assert!(request.metadata().contains_key("grpc-timeout"));
+    }
+
+    #[test]
+    fn an_address_under_tls_needs_somebody_to_trust() {
+        assert!(endpoint("http://127.0.0.1:7001", None).is_ok());
+        let error = endpoint("https://127.0.0.1:7001", None).unwrap_err();
+        assert_eq!(failure::exit_of(&error), failure::Exit::Usage);
+        assert!(error.to_string().contains("--ca FILE"), "{error}");
+        let missing = endpoint("https://127.0.0.1:7001", Some(Path::new("/nowhere/ca.pem"))).unwrap_err();
+        assert!(missing.to_string().contains("/nowhere/ca.pem"), "{missing}");
     }
 
     #[test]

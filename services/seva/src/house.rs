@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
@@ -16,45 +16,29 @@ use seva_api::pb::intake::v1::intake_service_server::IntakeServiceServer;
 use seva_api::pb::operations::v1::operations_service_server::OperationsServiceServer;
 use seva_api::pb::policy::v1::policy_service_server::PolicyServiceServer;
 use seva_api::pb::refunds::v1::refunds_service_server::RefundsServiceServer;
-use seva_api::{reflection, status};
+use seva_api::{REQUEST_BYTES_MAX, reflection};
 use seva_domain::service::Service;
 use seva_domain::values::At;
 use seva_eventlog::follow::Own;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_eventlog::writer::Clock;
-use seva_host::layers::{Counters, Guards, Limits};
 use seva_host::nats_server::sync_always;
 use seva_readmodel::engine::{Config, Engine, EngineError};
 use seva_readmodel::model::ReadModel;
 use seva_refunds::Payer;
 use seva_refunds::provider::PaymentProvider;
 use seva_vault::{MasterKey, Vault};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
-use tower::util::MapResponseLayer;
 
+use crate::ports::{self, Ports};
 use crate::{health, history, metrics};
 
 /// The build that commits name.
 pub const BUILD: &str = concat!("seva-", env!("CARGO_PKG_VERSION"));
-
-/// How many calls one connection may have open at once.
-const STREAMS_MAX: u32 = 200;
-
-/// How large the headers of one call may be together, in bytes.
-const HEADERS_BYTES_MAX: u32 = 16 * 1024;
-
-/// After how long a silent connection is asked whether anybody is there.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-
-/// How long a connection may last before its client is asked to make a new one.
-const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// What the log's server must promise before a write counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,6 +86,8 @@ pub struct Options {
     pub payment_provider: Option<PaymentProvider>,
     /// The port of the metrics page; 0 for a free one.
     pub metrics_port: u16,
+    /// What the services' ports are opened with.
+    pub ports: ports::Settings,
 }
 
 impl Options {
@@ -134,7 +120,7 @@ pub fn system_clock() -> Clock {
 
 /// Services that run in this process.
 pub struct Running {
-    /// Where each answers: `http://127.0.0.1:port`.
+    /// Where each answers: `http://127.0.0.1:port`, or `https://` under TLS.
     pub services: BTreeMap<Service, String>,
     /// Where history answers, if it runs here.
     pub history: Option<String>,
@@ -178,17 +164,11 @@ async fn engine_over(engine: JoinHandle<Result<(), EngineError>>) -> anyhow::Res
 
 /// Starts services. They drain when `shutdown` is cancelled.
 pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Result<Running> {
-    if !options.listen.ip().is_loopback() {
-        bail!(
-            "{} is not a loopback address: callers are not verified yet, so only this machine may call",
-            options.listen
-        );
-    }
+    options.ports.check(options.listen)?;
     check_durability(options).await?;
     let stop_engines = CancellationToken::new();
-    let counters = Counters::default();
     let mut page = seva_host::metrics::Metrics::default();
-    counters.register(page.registry());
+    let ports = Ports::new(&options.ports, page.registry(), stop_engines.clone())?;
     let gauges = metrics::Gauges::register(page.registry());
     let own = Own::default();
     let mut running = Running {
@@ -202,8 +182,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
     };
     for (n, service) in (0_u16..).zip(&options.services) {
         let listen = options.listen(n);
-        let part =
-            Part { service: *service, listen, options, counters: &counters, stop: &stop_engines, own: &own };
+        let part = Part { service: *service, listen, options, ports: &ports, stop: &stop_engines, own: &own };
         let started = part.start(shutdown.clone(), &gauges).await;
         let Started { url, engine, payer, server } =
             started.with_context(|| format!("{} did not start", service.name()))?;
@@ -213,8 +192,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         running.servers.push(server);
     }
     if options.history {
-        let part =
-            history::Part { options, own: &own, counters: &counters, gauges: &gauges, stop: &stop_engines };
+        let part = history::Part { options, own: &own, ports: &ports, gauges: &gauges, stop: &stop_engines };
         let started = part.start(shutdown).await.context("history did not start")?;
         let history::Started { url, relay, server } = started;
         running.history = Some(url);
@@ -251,7 +229,7 @@ struct Part<'a> {
     service: Service,
     listen: SocketAddr,
     options: &'a Options,
-    counters: &'a Counters,
+    ports: &'a Ports,
     stop: &'a CancellationToken,
     /// The commits made in this process.
     own: &'a Own,
@@ -267,7 +245,7 @@ struct Started {
 
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
-        let Part { service, listen, options, counters, stop, own } = self;
+        let Part { service, listen, options, ports, stop, own } = self;
         let client = options.connect(service.name()).await?;
         let log = JetStreamLog::open(client.clone(), options.replicas).await?;
         let master = options.master.clone().context("a service needs the master key")?;
@@ -305,14 +283,14 @@ impl Part<'_> {
         let name = health::service_name(service);
         let told = [name, "seva.operations.v1.OperationsService"];
         let routes = routes(service, edge)
-            .add_service(OperationsServiceServer::new(operations))
+            .add_service(
+                OperationsServiceServer::new(operations).max_decoding_message_size(REQUEST_BYTES_MAX),
+            )
             .add_service(health_service)
             .add_service(reflection::service(&told)?)
             .add_service(reflection::service_v1alpha(&told)?);
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(serve(listener, routes, counters.clone(), shutdown));
+        let (listener, url) = ports.open(listen).await?;
+        let server = tokio::spawn(ports.serve(listener, routes, shutdown));
         tracing::info!(service = service.name(), url, "listening");
         Ok(Started { url, engine: task, payer, server })
     }
@@ -328,46 +306,29 @@ fn models(service: Service) -> Vec<Arc<dyn ReadModel>> {
     }
 }
 
+/// A service's own methods. No message is taken apart that is longer than a request may be.
 fn routes(service: Service, edge: Edge) -> Routes {
+    let max = REQUEST_BYTES_MAX;
     match service {
         Service::Escalation => {
-            Routes::new(EscalationServiceServer::new(seva_escalation::Escalations::new(edge)))
+            let methods = EscalationServiceServer::new(seva_escalation::Escalations::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
         }
-        Service::Feedback => Routes::new(FeedbackServiceServer::new(seva_feedback::Feedback::new(edge))),
-        Service::Intake => Routes::new(IntakeServiceServer::new(seva_intake::Intake::new(edge))),
-        Service::Policy => Routes::new(PolicyServiceServer::new(seva_policy::Policy::new(edge))),
-        Service::Refunds => Routes::new(RefundsServiceServer::new(seva_refunds::Refunds::new(edge))),
+        Service::Feedback => {
+            let methods = FeedbackServiceServer::new(seva_feedback::Feedback::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
+        Service::Intake => {
+            let methods = IntakeServiceServer::new(seva_intake::Intake::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
+        Service::Policy => {
+            let methods = PolicyServiceServer::new(seva_policy::Policy::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
+        Service::Refunds => {
+            let methods = RefundsServiceServer::new(seva_refunds::Refunds::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
     }
-}
-
-/// Answers calls until the shutdown begins, then ends those under way.
-pub(crate) fn serve(
-    listener: TcpListener,
-    routes: Routes,
-    counters: Counters,
-    shutdown: CancellationToken,
-) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
-    let limits = Limits { streams: is_long, ..Limits::default() };
-    let guards = Guards::new(limits, counters).answering(|refusal| status::complete(refusal.into()));
-    // The builder's own setting does not reach listeners made elsewhere; without it answers wait 40 ms for an acknowledgement.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
-        .max_concurrent_streams(STREAMS_MAX)
-        .http2_max_header_list_size(HEADERS_BYTES_MAX)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .max_connection_age(CONNECTION_AGE_MAX)
-        .layer(MapResponseLayer::new(status::complete_response))
-        .layer(guards)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
-        .boxed()
-}
-
-/// Methods that last as long as their caller wants: streams, and an operator's long work.
-fn is_long(path: &str) -> bool {
-    let method = path.rsplit('/').next().unwrap_or_default();
-    matches!(
-        method,
-        "ImportInteractions" | "ServerReflectionInfo" | "Watch" | "DigestReadModels" | "RebuildReadModel"
-    )
 }

@@ -17,6 +17,7 @@ mod inbox;
 mod json;
 pub mod metrics;
 mod output;
+pub mod ports;
 mod reflect;
 mod sandbox;
 mod serve;
@@ -55,7 +56,8 @@ pub fn check<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String>
         Err(error) if !error.use_stderr() => Ok(()),
         Err(error) => Err(error.to_string()),
         Ok(Cli { verb: Verb::Serve(args) }) => {
-            serve::parts(&args.services).map(drop).map_err(|error| error.to_string())
+            let checked = serve::parts(&args.services).and_then(|_| args.ports().check(args.listen));
+            checked.map_err(|error| error.to_string())
         }
         Ok(_) => Ok(()),
     }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use seva_domain::service::Service;
 use seva_host::endpoints::Endpoints;
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::Files;
 use seva_refunds::provider::PaymentProvider;
 use seva_vault::MasterKey;
 use tokio_util::sync::CancellationToken;
@@ -16,13 +17,14 @@ use crate::args::{self, ServeArgs};
 use crate::demo::{DATABASES, MASTER_KEY_FILE};
 use crate::history;
 use crate::house::{self, Durability, Options, system_clock};
+use crate::ports::Settings;
 
 /// The variable that holds the master key where no file does.
 const MASTER_KEY: &str = "SEVA_MASTER_KEY";
 
 /// Services that run in this process.
 pub(crate) struct Running {
-    /// Where each answers: service to `http://127.0.0.1:port`.
+    /// Where each answers: service to `https://127.0.0.1:port`, or `http://` without TLS.
     pub(crate) services: BTreeMap<String, String>,
     metrics: String,
     house: house::Running,
@@ -78,12 +80,15 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         replicas: args.replicas,
         payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
         metrics_port: args.metrics_port,
+        ports: args.ports(),
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
     let endpoints = Endpoints {
         nats: args.nats,
         monitor: args.monitor,
         master_key_file: args.master_key_file.unwrap_or_default(),
+        // Who vouches for the certificate is not known here: a client says whom it trusts.
+        ca_file: None,
         metrics: running.metrics(),
         services: running.services.clone(),
     };
@@ -116,12 +121,13 @@ pub(crate) fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
     Ok((services, names.iter().any(|name| name == history::NAME)))
 }
 
-/// Starts all services and history on free loopback ports, with the master key that the data folder holds.
+/// Starts all services and history on free loopback ports under TLS, with the master key that the data folder holds.
 pub(crate) async fn start_all(
     data_dir: &Path,
     nats_url: &str,
     monitor_url: &str,
     payment_provider: &str,
+    tls: Files,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
     let options = Options {
@@ -138,6 +144,7 @@ pub(crate) async fn start_all(
         replicas: 1,
         payment_provider: Some(PaymentProvider::new(payment_provider)?),
         metrics_port: 0,
+        ports: Settings { tls: Some(tls), ..Settings::default() },
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }

@@ -1,12 +1,14 @@
 //! What is measured: a durable nats-server and all services in a process of their own, with clients of them.
 
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use futures::future::try_join_all;
 use seva::house::{Durability, Options, start, system_clock};
+use seva::ports::Settings;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_api::pb::operations::v1::{GetStatusRequest, GetStatusResponse};
@@ -218,12 +220,20 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         replicas: 1,
         payment_provider: None,
         metrics_port: 0,
+        // One caller stands for all of a company's systems.
+        ports: Settings { calls_per_second: NonZeroU32::MAX, ..Settings::default() },
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
     let pages = running.services.keys().map(|service| (service.name().to_owned(), running.metrics.clone()));
-    let endpoints =
-        Endpoints { nats, monitor, master_key_file, metrics: pages.collect(), services: services.collect() };
+    let endpoints = Endpoints {
+        nats,
+        monitor,
+        master_key_file,
+        ca_file: None,
+        metrics: pages.collect(),
+        services: services.collect(),
+    };
     endpoints.write(&folder)?;
     tokio::select! {
         over = running.stopped() => over,

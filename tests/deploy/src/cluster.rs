@@ -85,6 +85,7 @@ impl Host {
             replicas: 3,
             payment_provider: None,
             metrics_port: 0,
+            ports: Default::default(),
         };
         Host { services: Services::start(&options).await, acknowledged: AtomicUsize::new(0), _data: data }
     }

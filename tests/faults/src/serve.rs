@@ -71,6 +71,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         replicas: 1,
         payment_provider: provider.map(|provider| provider.answering_within(PROVIDER_ANSWER_MAX)),
         metrics_port: 0,
+        ports: Default::default(),
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }

@@ -23,6 +23,8 @@ use jiff::Timestamp;
 use seva_host::endpoints::{self, Endpoints};
 use seva_host::nats_server::{NatsServer, Options};
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::Files;
+use seva_host::tls::authority::Authority;
 use seva_vault::MasterKey;
 
 use self::kept::Kept;
@@ -38,6 +40,9 @@ use crate::output;
 
 /// The databases' folder in the demo's folder.
 pub(crate) const DATABASES: &str = "databases";
+
+/// The folder of certificates and their keys in the demo's folder.
+const TLS: &str = "tls";
 
 /// The master key's file in the demo's folder.
 pub(crate) const MASTER_KEY_FILE: &str = "master.key";
@@ -81,17 +86,21 @@ async fn with_log(
     if !master_key_file.exists() {
         MasterKey::generate_file(&master_key_file)?;
     }
+    // An authority for this start: its key is nowhere but in this process, and ends with it.
+    let authority = Authority::new()?;
+    let (ca_file, tls) = (authority.write(&dir.join(TLS))?, authority.issue(&dir.join(TLS))?);
     let told_to_stop = shutdown.token();
     let (provider, mut running) = tokio::select! {
         biased;
         () = told_to_stop.cancelled() => return Ok(Exit::Partial.into()),
-        started = start(args.separate, dir, nats) => started?,
+        started = start(args.separate, dir, nats, &tls) => started?,
     };
     clock.seconds.services_started = clock.lap();
     let endpoints = Endpoints {
         nats: nats.url(),
         monitor: nats.monitor_url(),
         master_key_file,
+        ca_file: Some(ca_file),
         metrics: running.metrics(),
         services: running.services(),
     };
@@ -126,9 +135,14 @@ async fn with_log(
 }
 
 /// Starts the payment provider, and then the services.
-async fn start(separate: bool, dir: &Path, nats: &NatsServer) -> anyhow::Result<(Provider, Running)> {
+async fn start(
+    separate: bool,
+    dir: &Path,
+    nats: &NatsServer,
+    tls: &Files,
+) -> anyhow::Result<(Provider, Running)> {
     let provider = Provider::start(dir).await?;
-    match Running::start(separate, dir, nats, &provider.url).await {
+    match Running::start(separate, dir, nats, &provider.url, tls).await {
         Ok(running) => Ok((provider, running)),
         Err(error) => {
             provider.stop().await?;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use seva_host::nats_server::NatsServer;
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::Files;
 use tokio_util::sync::CancellationToken;
 
 use super::separate::Processes;
@@ -23,13 +24,14 @@ impl Running {
         dir: &Path,
         nats: &NatsServer,
         provider: &str,
+        tls: &Files,
     ) -> anyhow::Result<Running> {
         if separate {
-            return Ok(Running::Separate(Processes::start(dir, nats, provider).await?));
+            return Ok(Running::Separate(Processes::start(dir, nats, provider, tls).await?));
         }
         let stop = CancellationToken::new();
         let (url, monitor) = (nats.url(), nats.monitor_url());
-        let services = serve::start_all(dir, &url, &monitor, provider, stop.clone()).await?;
+        let services = serve::start_all(dir, &url, &monitor, provider, tls.clone(), stop.clone()).await?;
         Ok(Running::Together(Box::new(services), stop))
     }
 

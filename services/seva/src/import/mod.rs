@@ -79,7 +79,7 @@ pub(crate) struct ImportArgs {
 pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     connect::check_actor(&args.target.actor)?;
-    let endpoints = if args.dry_run { BTreeMap::new() } else { endpoints(&args)? };
+    let (endpoints, ca) = if args.dry_run { Default::default() } else { endpoints(&args)? };
     let (map, selected) = prepare(&args)?;
     let mut summary = counted(&args, &map, &selected);
     let mut rejects = selected.rejects;
@@ -88,7 +88,7 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
         summary.rows_per_second = rate(summary.rows_read, started.elapsed().as_secs_f64());
         Ok(())
     } else {
-        let target = Target { endpoints, actor: args.target.actor.clone() };
+        let target = Target { endpoints, ca, actor: args.target.actor.clone() };
         let mut answers = Answers::default();
         let outcome = send::send(&target, &map.import_key, Arc::from(selected.ready), &mut answers).await;
         summary.accepted = answers.recorded;
@@ -178,16 +178,17 @@ fn counted(args: &ImportArgs, map: &Map, selected: &Selected) -> Summary {
     summary
 }
 
-/// Where the services are.
-fn endpoints(args: &ImportArgs) -> anyhow::Result<BTreeMap<String, String>> {
+/// Where the services are, and whom to trust there.
+fn endpoints(args: &ImportArgs) -> anyhow::Result<(BTreeMap<String, String>, Option<PathBuf>)> {
     if args.endpoints.is_empty() {
-        return Ok(Home::find(&args.target)?.endpoints.services);
+        let endpoints = Home::find(&args.target)?.endpoints;
+        return Ok((endpoints.services, endpoints.ca_file));
     }
     let given = args.endpoints.iter().map(|given| match given.split_once('=') {
         Some((service, url)) => (service.to_owned(), url.to_owned()),
         None => ("intake".to_owned(), given.clone()),
     });
-    Ok(given.collect())
+    Ok((given.collect(), args.target.ca.clone()))
 }
 
 /// Writes the rejects if there are any or a file for them was named, and says where.
@@ -207,10 +208,12 @@ fn write_rejects(args: &ImportArgs, rejects: &[Reject]) -> anyhow::Result<Option
 /// A command that makes sense now.
 fn next(args: &ImportArgs, summary: &Summary, sent: bool) -> String {
     let endpoints = args.endpoints.iter().map(|endpoint| format!(" --endpoint {}", quoted(endpoint)));
+    let ca = args.target.ca.iter().map(|ca| format!(" --ca {}", quoted(&ca.display().to_string())));
     let place = match &args.target.at {
         Some(folder) => format!(" --at {}", quoted(&folder.display().to_string())),
         None => endpoints.collect::<String>(),
     };
+    let place = place + &ca.collect::<String>();
     let import = format!("seva import {} --map {}{place}", quoted(&summary.file), quoted(&args.map));
     match (summary.dry_run, sent) {
         (true, _) => import,

@@ -118,7 +118,7 @@ impl IntakeService for Forgetful {
 }
 
 fn target(endpoint: String) -> Target {
-    Target { endpoints: [("intake".to_owned(), endpoint)].into(), actor: "tester".to_owned() }
+    Target { endpoints: [("intake".to_owned(), endpoint)].into(), ca: None, actor: "tester".to_owned() }
 }
 
 async fn served(service: Forgetful) -> Target {
