@@ -59,6 +59,7 @@ pub const REASONS: &[&str] = &[
     "PROMISE_NOT_FOUND",
     "PROMISE_NOT_GIVEN",
     "QUEUE_FULL",
+    "RATE_LIMITED",
     "REFUND_DECIDED",
     "REFUND_NOT_FOUND",
     "REFUND_NOT_INSTRUCTED",
@@ -174,6 +175,12 @@ pub enum Error {
         /// How it stands now.
         current_rev: u64,
     },
+    /// The caller calls more often than one caller may; nothing happened.
+    #[error("you call too often; try again in {} ms", retry_after.as_millis().max(1))]
+    TooOften {
+        /// When it may call again.
+        retry_after: Duration,
+    },
     /// Nobody knows who calls. Says the same whatever is wrong, so that nobody learns from it.
     #[error("the caller is not known: send one valid token as `authorization: Bearer TOKEN`")]
     Unauthenticated,
@@ -215,6 +222,7 @@ impl Error {
             Error::Refused { reason, .. } => reason,
             Error::RequestIdReused => "REQUEST_ID_REUSED",
             Error::Stale { .. } => "STALE_REV",
+            Error::TooOften { .. } => "RATE_LIMITED",
             Error::Unauthenticated => "UNAUTHENTICATED",
         }
     }
@@ -226,7 +234,7 @@ impl Error {
             Error::NotFound { .. } => Code::NotFound,
             Error::Stale { .. } => Code::Aborted,
             Error::RequestIdReused => Code::AlreadyExists,
-            Error::BacklogFull | Error::QueueFull => Code::ResourceExhausted,
+            Error::BacklogFull | Error::QueueFull | Error::TooOften { .. } => Code::ResourceExhausted,
             Error::CatchingUp { .. }
             | Error::LogUnavailable
             | Error::OutcomeUnknown { .. }
@@ -241,6 +249,7 @@ impl Error {
     /// When the same request may do better.
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Error::TooOften { retry_after } => Some(*retry_after),
             Error::PositionNotReached | Error::QueueFull => Some(Duration::from_millis(100)),
             Error::BacklogFull
             | Error::CatchingUp { .. }
@@ -281,6 +290,7 @@ impl Error {
             | Error::PositionNotReached
             | Error::QueueFull
             | Error::RequestIdReused
+            | Error::TooOften { .. }
             | Error::Unauthenticated => Vec::new(),
         };
         facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -353,6 +363,7 @@ impl From<Error> for Status {
             | Error::Refused { .. }
             | Error::RequestIdReused
             | Error::Stale { .. }
+            | Error::TooOften { .. }
             | Error::Unauthenticated => {}
         }
         if let Some(delay) = error.retry_after() {

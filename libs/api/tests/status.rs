@@ -1,5 +1,7 @@
 //! What a caller is told, for every way in which a call fails.
 
+use std::time::Duration;
+
 use seva_api::status::{DOMAIN, Error, REASONS, Violation, complete, complete_response};
 use seva_domain::values::RequestId;
 use tonic::{Code, Status};
@@ -28,6 +30,7 @@ fn every_error() -> Vec<Error> {
         },
         Error::RequestIdReused,
         Error::Stale { current_rev: 9 },
+        Error::TooOften { retry_after: Duration::from_millis(40) },
     ]
 }
 
@@ -56,6 +59,7 @@ fn every_status_carries_its_reason_and_retry_where_it_helps() {
         (Code::FailedPrecondition, false),
         (Code::AlreadyExists, false),
         (Code::Aborted, false),
+        (Code::ResourceExhausted, true),
     ];
     for (error, (code, retry)) in every_error().into_iter().zip(expected) {
         let reason = error.reason();

@@ -30,10 +30,13 @@ pub struct Endpoints {
     pub monitor: String,
     /// The file that holds the master key; the key itself is never written here.
     pub master_key_file: PathBuf,
+    /// The certificate of the authority that clients trust, as PEM, where the services speak TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// Each service's metrics page by its name, as `http://127.0.0.1:9100/metrics`; services of one process share one.
     #[serde(default)]
     pub metrics: BTreeMap<String, String>,
-    /// Each service's gRPC address by its name, as `http://127.0.0.1:50051`.
+    /// Each service's gRPC address by its name, as `http://127.0.0.1:50051`, or `https://` under TLS.
     #[serde(default)]
     pub services: BTreeMap<String, String>,
 }
@@ -140,6 +143,7 @@ impl Endpoints {
             if self.master_key_file.as_os_str().is_empty() {
                 self.master_key_file = others.master_key_file;
             }
+            self.ca_file = self.ca_file.or(others.ca_file);
             for (service, url) in others.services {
                 self.services.entry(service).or_insert(url);
             }
@@ -195,6 +199,7 @@ mod tests {
             nats_creds: "data/seeds".into(),
             monitor: "http://127.0.0.1:8222".into(),
             master_key_file: "data/master.key".into(),
+            ca_file: None,
             metrics: BTreeMap::new(),
             services: BTreeMap::from([
                 ("feedback".into(), "http://127.0.0.1:50052".into()),
@@ -207,8 +212,10 @@ mod tests {
     fn what_is_written_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let page = ("intake".to_owned(), "http://127.0.0.1:9100/metrics".to_owned());
-        for metrics in [BTreeMap::new(), BTreeMap::from([page])] {
-            let endpoints = Endpoints { metrics, ..running() };
+        for (metrics, ca_file) in
+            [(BTreeMap::new(), None), (BTreeMap::from([page]), Some("data/tls/ca.pem".into()))]
+        {
+            let endpoints = Endpoints { metrics, ca_file, ..running() };
             endpoints.write(dir.path()).unwrap();
             assert_eq!(Endpoints::read(dir.path()).unwrap(), endpoints);
         }

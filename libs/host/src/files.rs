@@ -35,7 +35,7 @@ fn cache_from(xdg: Option<PathBuf>, home: Option<PathBuf>) -> Result<PathBuf, Er
 
 /// Writes `text` to `path` through a temporary file beside it, making the folder when needed.
 ///
-/// The text is on disk before the name points to it, so a crash leaves the old file or the new one.
+/// The text is on disk before the name points to it, so a crash leaves the old file or the new one. Only this user may read it.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), Error> {
     try_write_whole(path, text).map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -113,7 +113,7 @@ impl Eraser {
         };
         self.destroy(keys).await?;
         let request = self.edge.identities().request(&self.by, &format!("eraser/{customer}"));
-        let asked = Asked { caller: &self.by, request, body: b"destroyed", import: None };
+        let asked = Asked { caller: &self.by, request, body: b"destroyed", within: None, import: None };
         self.edge.write(asked, &Destroyed(customer)).await?;
         tracing::info!(%customer, keys = keys.len(), "a customer is forgotten");
         Ok(())

@@ -159,7 +159,8 @@ fn is_passing(error: &Error) -> bool {
         | Error::LogUnavailable
         | Error::OutcomeUnknown { .. }
         | Error::PositionNotReached
-        | Error::QueueFull => true,
+        | Error::QueueFull
+        | Error::TooOften { .. } => true,
         Error::Denied { .. }
         | Error::Malformed(_)
         | Error::MessageTooLarge { .. }

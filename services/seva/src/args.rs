@@ -1,12 +1,15 @@
 //! The command line: verbs and their options.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use seva_api::access::Purpose;
+use seva_host::tls::Files;
 
 use crate::house::CLEAN_AFTER;
+use crate::ports::{Limits, Settings};
 
 /// Customer service on an event log.
 #[derive(Debug, Parser)]
@@ -77,9 +80,21 @@ pub(crate) struct ServeArgs {
     /// Where databases are kept; deleting it loses nothing.
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub(crate) data: PathBuf,
-    /// Where to listen, on loopback only; with several services, the first one's port, 0 for free ones.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
+    /// Where to listen, off loopback only under TLS; with several services, the first one's port, 0 for free ones.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = address)]
     pub(crate) listen: SocketAddr,
+    /// The server's certificate, as PEM; when the file changes the new one is taken, without a restart.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// How many calls a service works on at once; one more is refused, never queued.
+    #[arg(long, value_name = "N", default_value_t = Limits::CALLS_AT_ONCE)]
+    pub(crate) calls_at_once: NonZeroUsize,
+    /// How often one caller may call; twice as many at once, after a pause.
+    #[arg(long, value_name = "N", default_value_t = Settings::CALLS_PER_SECOND)]
+    pub(crate) calls_per_second: NonZeroU32,
     /// The port of the metrics page, on loopback; 0 for a free one.
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub(crate) metrics_port: u16,
@@ -157,6 +172,9 @@ pub(crate) struct Target {
     /// The data folder of a running Seva [default: the last demo's].
     #[arg(long, value_name = "DIR")]
     pub(crate) at: Option<PathBuf>,
+    /// Whose servers are trusted under TLS: an authority's certificate, as PEM [default: what the data folder names].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// The folder of the seeds that NATS is asked with [default: the one that the running Seva was started with].
     #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS")]
     pub(crate) nats_creds: Option<PathBuf>,
@@ -245,15 +263,19 @@ pub(crate) struct TimelineArgs {
     pub(crate) target: Target,
 }
 
-/// Reads an address and refuses those that other machines can reach: callers are not verified yet.
-pub(crate) fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| "an address is written like 127.0.0.1:50051".to_owned())?;
-    if address.ip().is_loopback() {
-        Ok(address)
-    } else {
-        Err("services listen on loopback only, such as 127.0.0.1".to_owned())
+impl ServeArgs {
+    /// What the services' ports are opened with.
+    pub(crate) fn ports(&self) -> Settings {
+        let files = self.tls_cert.clone().zip(self.tls_key.clone());
+        let tls = files.map(|(certificate, key)| Files { certificate, key });
+        let limits = Limits { calls_at_once: self.calls_at_once, ..Limits::default() };
+        Settings { tls, calls_per_second: self.calls_per_second, limits }
     }
+}
+
+/// Reads an address to listen on.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address is written like 127.0.0.1:50051".to_owned())
 }
 
 #[cfg(test)]
@@ -267,12 +289,23 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    fn served(line: &[&str]) -> Result<ServeArgs, String> {
+        let line = ["seva", "serve"].iter().chain(line);
+        let cli = Cli::try_parse_from(line).map_err(|error| error.to_string())?;
+        let Verb::Serve(args) = cli.verb else { panic!("serves") };
+        args.ports().check(args.listen).map_err(|error| error.to_string())?;
+        Ok(args)
+    }
+
     #[test]
-    fn services_listen_on_loopback_only() {
-        assert!(loopback("127.0.0.1:50051").is_ok());
-        assert!(loopback("[::1]:0").is_ok());
-        assert!(loopback("0.0.0.0:50051").is_err());
-        assert!(loopback("50051").is_err());
+    fn services_listen_off_loopback_only_under_tls() {
+        assert!(served(&["--listen", "127.0.0.1:50051"]).is_ok());
+        assert!(served(&["--listen", "[::1]:0"]).is_ok());
+        assert!(served(&["--listen", "50051"]).is_err());
+        assert!(served(&["--listen", "0.0.0.0:50051"]).unwrap_err().contains("--tls-cert"));
+        let under_tls = ["--listen", "0.0.0.0:50051", "--tls-cert", "a", "--tls-key", "b"];
+        assert!(served(&under_tls).is_ok());
+        assert!(served(&["--tls-cert", "a"]).is_err(), "a certificate without a key");
     }
 
     #[test]

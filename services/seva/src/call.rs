@@ -1,6 +1,7 @@
 //! `seva call`: any method of a running service, with JSON in and out.
 
 use std::io::Read as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -27,8 +28,8 @@ const REPLAYED: &str = "seva-replayed";
 pub(crate) async fn run(args: CallArgs) -> anyhow::Result<ExitCode> {
     let (service, method) = split(&args.method)?;
     let bearer = Bearer::find(&args.target, connect::MANAGER)?;
-    let url = address(&args, service)?;
-    let channel = connect::channel(&url)?;
+    let (url, ca) = address(&args, service)?;
+    let channel = connect::channel(&url, ca.as_deref())?;
     let method = reflect::method(channel.clone(), &bearer, service, method).await.context(url)?;
     if method.is_client_streaming() || method.is_server_streaming() {
         return Err(failure::usage(format!("`{}` is a stream: `seva import` sends those", method.name())));
@@ -55,14 +56,14 @@ fn split(text: &str) -> anyhow::Result<(&str, &str)> {
         })
 }
 
-/// Where to call: the address given, else the one of that service in a data folder.
-fn address(args: &CallArgs, service: &str) -> anyhow::Result<String> {
+/// Where to call, and whom to trust there: as given, else as a data folder says of that service.
+fn address(args: &CallArgs, service: &str) -> anyhow::Result<(String, Option<PathBuf>)> {
     if let Some(url) = &args.endpoint {
-        return Ok(url.clone());
+        return Ok((url.clone(), args.target.ca.clone()));
     }
     let endpoints = Home::find(&args.target, connect::MANAGER)?.endpoints;
     match reflect::home_of(&endpoints.services, service) {
-        Some(url) => Ok(url.to_owned()),
+        Some(url) => Ok((url.to_owned(), endpoints.ca_file)),
         None => {
             let known: Vec<&str> = endpoints.services.keys().map(String::as_str).collect();
             Err(failure::usage(format!(
@@ -190,7 +191,7 @@ mod tests {
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
         let router = tonic::transport::Server::builder().add_service(health).add_service(reflection);
         tokio::spawn(router.serve_with_incoming(incoming));
-        connect::channel(&url).unwrap()
+        connect::channel(&url, None).unwrap()
     }
 
     #[tokio::test]
@@ -212,7 +213,7 @@ mod tests {
         let error = reflect::method(channel.clone(), &nobody(), "health", "Chek").await.unwrap_err();
         assert_eq!(exit_of(&error), Exit::Usage);
         assert!(failure::explain(&error).contains("Health/Check"), "{error}");
-        let nowhere = connect::channel("http://127.0.0.1:1").unwrap();
+        let nowhere = connect::channel("http://127.0.0.1:1", None).unwrap();
         assert_eq!(
             exit_of(&reflect::method(nowhere, &nobody(), "health", "Check").await.unwrap_err()),
             Exit::Unavailable

@@ -1,5 +1,6 @@
 //! From a data folder to clients: where services listen, who asks, and how long an answer may take.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use seva_host::endpoints::{self, Endpoints};
 use seva_rights::{Identity, Seeds};
 use tonic::Request;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::args::Target;
 use crate::demo::IDENTITY;
@@ -131,7 +132,9 @@ impl Home {
     /// The Seva that runs on the folder named, else the last demo's; seen by whoever the command line names, else by `usual`.
     pub(crate) fn find(target: &Target, usual: &str) -> anyhow::Result<Home> {
         let dir = folder(target)?;
-        Ok(Home { endpoints: Endpoints::read(&dir)?, bearer: Bearer::find(target, usual)?, dir })
+        let mut endpoints = Endpoints::read(&dir)?;
+        endpoints.ca_file = target.ca.clone().or(endpoints.ca_file);
+        Ok(Home { endpoints, bearer: Bearer::find(target, usual)?, dir })
     }
 
     /// A Seva whose endpoints are known, with tokens in its folder.
@@ -187,14 +190,31 @@ impl Home {
     }
 
     fn channel(&self, service: &str) -> anyhow::Result<Channel> {
-        channel(self.endpoints.service(service)?)
+        channel(self.endpoints.service(service)?, self.endpoints.ca_file.as_deref())
     }
 }
 
+/// How a server is reached: an `https` address needs the certificate of the authority that vouches for it.
+pub(crate) fn endpoint(url: &str, ca: Option<&Path>) -> anyhow::Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|_| failure::usage(format!("`{url}` is no address such as https://127.0.0.1:7001")))?;
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Ok(endpoint);
+    }
+    let Some(ca) = ca else {
+        return Err(failure::usage(format!(
+            "whom to trust at {url} is not known: name the authority's certificate with --ca FILE"
+        )));
+    };
+    let pem = fs::read(ca).with_context(|| format!("{} cannot be read", ca.display()))?;
+    let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
+    endpoint.tls_config(tls).with_context(|| format!("{} is no certificate in PEM", ca.display()))
+}
+
 /// A connection to an address, made when it is first used.
-pub(crate) fn channel(url: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned()).with_context(|| format!("`{url}` is no address"))?;
-    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).timeout(ANSWER_TIMEOUT).connect_lazy())
+pub(crate) fn channel(url: &str, ca: Option<&Path>) -> anyhow::Result<Channel> {
+    Ok(endpoint(url, ca)?.timeout(ANSWER_TIMEOUT).connect_lazy())
 }
 
 #[cfg(test)]
@@ -215,5 +235,15 @@ mod tests {
         let dir = Path::new("/data");
         assert_eq!(kept(dir, "agent-12").unwrap(), Path::new("/data/identity/tokens/agent-12.token"));
         assert_eq!(failure::exit_of(&kept(dir, "../agent").unwrap_err()), failure::Exit::Usage);
+    }
+
+    #[test]
+    fn an_address_under_tls_needs_somebody_to_trust() {
+        assert!(endpoint("http://127.0.0.1:7001", None).is_ok());
+        let error = endpoint("https://127.0.0.1:7001", None).unwrap_err();
+        assert_eq!(failure::exit_of(&error), failure::Exit::Usage);
+        assert!(error.to_string().contains("--ca FILE"), "{error}");
+        let missing = endpoint("https://127.0.0.1:7001", Some(Path::new("/nowhere/ca.pem"))).unwrap_err();
+        assert!(missing.to_string().contains("/nowhere/ca.pem"), "{missing}");
     }
 }

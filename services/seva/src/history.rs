@@ -6,21 +6,20 @@ use anyhow::Context as _;
 use futures::future::{BoxFuture, FutureExt as _};
 use seva_api::access::{Audit, Door, Verifier};
 use seva_api::pb::operations::v1::operations_service_server::OperationsServiceServer;
-use seva_api::reflection;
+use seva_api::{REQUEST_BYTES_MAX, reflection};
 use seva_eventlog::follow::Own;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_history::Operations;
 use seva_history::relay::Relay;
 use seva_history::stream::Published;
-use seva_host::layers::Counters;
 use seva_rights::Identity;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::house::{self, BUILD, Options};
+use crate::house::{BUILD, Options};
+use crate::ports::Ports;
 use crate::{health, metrics};
 
 /// What it is called in commands, folders and answers.
@@ -32,7 +31,7 @@ pub(crate) struct Part<'a> {
     pub(crate) verifier: &'a Arc<Verifier>,
     /// The commits made in this process.
     pub(crate) own: &'a Own,
-    pub(crate) counters: &'a Counters,
+    pub(crate) ports: &'a Ports,
     pub(crate) gauges: &'a metrics::Gauges,
     pub(crate) stop: &'a CancellationToken,
 }
@@ -49,7 +48,7 @@ pub(crate) struct Started {
 
 impl Part<'_> {
     pub(crate) async fn start(self, shutdown: CancellationToken) -> anyhow::Result<Started> {
-        let Part { options, verifier, own, counters, gauges, stop } = self;
+        let Part { options, verifier, own, ports, gauges, stop } = self;
         let client = options.connect(Identity::History).await?;
         let log = JetStreamLog::open(client.clone(), Identity::History.consumers()).await?;
         let log = Log::JetStream(log);
@@ -63,15 +62,15 @@ impl Part<'_> {
         let (reporter, health_service) = tonic_health::server::health_reporter();
         tokio::spawn(health::follow_relay(relay.clone(), reporter, shutdown.clone()));
         tokio::spawn(gauges.clone().follow_relay(relay, stop.clone()));
-        let routes = Routes::new(OperationsServiceServer::new(operations))
-            .add_service(health_service)
-            .add_service(reflection::service(&[health::HISTORY])?)
-            .add_service(reflection::service_v1alpha(&[health::HISTORY])?);
+        let routes = Routes::new(
+            OperationsServiceServer::new(operations).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(health_service)
+        .add_service(reflection::service(&[health::HISTORY])?)
+        .add_service(reflection::service_v1alpha(&[health::HISTORY])?);
         let listen = options.listen(u16::try_from(options.services.len())?);
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(house::serve(listener, routes, door, counters.clone(), shutdown));
+        let (listener, url) = ports.open(listen).await?;
+        let server = tokio::spawn(ports.serve(listener, routes, door, shutdown));
         tracing::info!(service = NAME, url, "listening");
         let relay = async move { task.await?.context("publishing cannot go on") }.boxed();
         Ok(Started { url, relay, audit: tokio::spawn(writing), server })

@@ -17,14 +17,13 @@ use seva_api::pb::intake::v1::intake_service_server::IntakeServiceServer;
 use seva_api::pb::operations::v1::operations_service_server::OperationsServiceServer;
 use seva_api::pb::policy::v1::policy_service_server::PolicyServiceServer;
 use seva_api::pb::refunds::v1::refunds_service_server::RefundsServiceServer;
-use seva_api::{reflection, status};
+use seva_api::{REQUEST_BYTES_MAX, reflection};
 use seva_domain::service::Service;
 use seva_domain::values::At;
 use seva_eventlog::follow::Own;
 use seva_eventlog::jetstream::JetStreamLog;
 use seva_eventlog::log::Log;
 use seva_eventlog::writer::Clock;
-use seva_host::layers::{Counters, Guards, Limits};
 use seva_host::nats_server::sync_always;
 use seva_intake::Eraser;
 use seva_readmodel::engine::{Config, Engine, EngineError};
@@ -33,31 +32,16 @@ use seva_refunds::Payer;
 use seva_refunds::provider::PaymentProvider;
 use seva_rights::{self as rights, Seeds};
 use seva_vault::{MasterKey, Vault};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
-use tower::util::MapResponseLayer;
 
+use crate::ports::{self, Ports};
 use crate::{health, history, metrics};
 
 /// The build that commits name.
 pub const BUILD: &str = concat!("seva-", env!("CARGO_PKG_VERSION"));
-
-/// How many calls one connection may have open at once.
-const STREAMS_MAX: u32 = 200;
-
-/// How large the headers of one call may be together, in bytes.
-const HEADERS_BYTES_MAX: u32 = 16 * 1024;
-
-/// After how long a silent connection is asked whether anybody is there.
-const KEEPALIVE: Duration = Duration::from_secs(20);
-
-/// How long a connection may last before its client is asked to make a new one.
-const CONNECTION_AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// How long a database waits for others to be forgotten before it is cleaned, unless it is said otherwise.
 pub const CLEAN_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -112,6 +96,8 @@ pub struct Options {
     pub metrics_port: u16,
     /// How long a database waits, once somebody was forgotten, for others to be, before it is cleaned of all of them at once.
     pub clean_after: Duration,
+    /// What the services' ports are opened with.
+    pub ports: ports::Settings,
 }
 
 impl Options {
@@ -143,7 +129,7 @@ pub fn system_clock() -> Clock {
 
 /// Services that run in this process.
 pub struct Running {
-    /// Where each answers: `http://127.0.0.1:port`.
+    /// Where each answers: `http://127.0.0.1:port`, or `https://` under TLS.
     pub services: BTreeMap<Service, String>,
     /// Where history answers, if it runs here.
     pub history: Option<String>,
@@ -191,18 +177,12 @@ async fn audit_over(audit: JoinHandle<()>) -> anyhow::Result<()> {
 
 /// Starts services. They drain when `shutdown` is cancelled.
 pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Result<Running> {
-    if !options.listen.ip().is_loopback() {
-        bail!(
-            "{} is not a loopback address: what is said is not encrypted, so only this machine may call",
-            options.listen
-        );
-    }
+    options.ports.check(options.listen)?;
     check_durability(options).await?;
     let verifier = Arc::new(Verifier::open(&options.identity, (options.clock)()).await?);
     let stop_engines = CancellationToken::new();
-    let counters = Counters::default();
     let mut page = seva_host::metrics::Metrics::default();
-    counters.register(page.registry());
+    let ports = Ports::new(&options.ports, page.registry(), stop_engines.clone())?;
     let gauges = metrics::Gauges::register(page.registry());
     let own = Own::default();
     let mut running = Running {
@@ -221,7 +201,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
             listen,
             options,
             verifier: &verifier,
-            counters: &counters,
+            ports: &ports,
             stop: &stop_engines,
             own: &own,
         };
@@ -239,7 +219,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
             options,
             verifier: &verifier,
             own: &own,
-            counters: &counters,
+            ports: &ports,
             gauges: &gauges,
             stop: &stop_engines,
         };
@@ -281,7 +261,7 @@ struct Part<'a> {
     listen: SocketAddr,
     options: &'a Options,
     verifier: &'a Arc<Verifier>,
-    counters: &'a Counters,
+    ports: &'a Ports,
     stop: &'a CancellationToken,
     /// The commits made in this process.
     own: &'a Own,
@@ -298,7 +278,7 @@ struct Started {
 
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
-        let Part { service, listen, options, verifier, counters, stop, own } = self;
+        let Part { service, listen, options, verifier, ports, stop, own } = self;
         let identity = rights::Identity::Service(service);
         let client = options.connect(identity).await?;
         let log = JetStreamLog::open(client.clone(), identity.consumers()).await?;
@@ -351,14 +331,14 @@ impl Part<'_> {
         let name = health::service_name(service);
         let told = [name, "seva.operations.v1.OperationsService"];
         let routes = routes(service, edge)
-            .add_service(OperationsServiceServer::new(operations))
+            .add_service(
+                OperationsServiceServer::new(operations).max_decoding_message_size(REQUEST_BYTES_MAX),
+            )
             .add_service(health_service)
             .add_service(reflection::service(&told)?)
             .add_service(reflection::service_v1alpha(&told)?);
-        let listener =
-            TcpListener::bind(listen).await.with_context(|| format!("{listen} cannot be listened on"))?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let server = tokio::spawn(serve(listener, routes, door, counters.clone(), shutdown));
+        let (listener, url) = ports.open(listen).await?;
+        let server = tokio::spawn(ports.serve(listener, routes, door, shutdown));
         tracing::info!(service = service.name(), url, "listening");
         Ok(Started { url, engine: task, audit: tokio::spawn(writing), payer, server })
     }
@@ -374,48 +354,29 @@ fn models(service: Service) -> Vec<Arc<dyn ReadModel>> {
     }
 }
 
+/// A service's own methods. No message is taken apart that is longer than a request may be.
 fn routes(service: Service, edge: Edge) -> Routes {
+    let max = REQUEST_BYTES_MAX;
     match service {
         Service::Escalation => {
-            Routes::new(EscalationServiceServer::new(seva_escalation::Escalations::new(edge)))
+            let methods = EscalationServiceServer::new(seva_escalation::Escalations::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
         }
-        Service::Feedback => Routes::new(FeedbackServiceServer::new(seva_feedback::Feedback::new(edge))),
-        Service::Intake => Routes::new(IntakeServiceServer::new(seva_intake::Intake::new(edge))),
-        Service::Policy => Routes::new(PolicyServiceServer::new(seva_policy::Policy::new(edge))),
-        Service::Refunds => Routes::new(RefundsServiceServer::new(seva_refunds::Refunds::new(edge))),
+        Service::Feedback => {
+            let methods = FeedbackServiceServer::new(seva_feedback::Feedback::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
+        Service::Intake => {
+            let methods = IntakeServiceServer::new(seva_intake::Intake::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
+        Service::Policy => {
+            let methods = PolicyServiceServer::new(seva_policy::Policy::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
+        Service::Refunds => {
+            let methods = RefundsServiceServer::new(seva_refunds::Refunds::new(edge));
+            Routes::new(methods.max_decoding_message_size(max))
+        }
     }
-}
-
-/// Answers calls until the shutdown begins, then ends those under way.
-pub(crate) fn serve(
-    listener: TcpListener,
-    routes: Routes,
-    door: Door,
-    counters: Counters,
-    shutdown: CancellationToken,
-) -> BoxFuture<'static, Result<(), tonic::transport::Error>> {
-    let limits = Limits { streams: is_long, ..Limits::default() };
-    let guards = Guards::new(limits, counters).answering(|refusal| status::complete(refusal.into()));
-    // The builder's own setting does not reach listeners made elsewhere; without it answers wait 40 ms for an acknowledgement.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
-        .max_concurrent_streams(STREAMS_MAX)
-        .http2_max_header_list_size(HEADERS_BYTES_MAX)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .max_connection_age(CONNECTION_AGE_MAX)
-        .layer(MapResponseLayer::new(status::complete_response))
-        .layer(guards)
-        .layer(door)
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
-        .boxed()
-}
-
-/// Methods that last as long as their caller wants: streams, and an operator's long work.
-fn is_long(path: &str) -> bool {
-    let method = path.rsplit('/').next().unwrap_or_default();
-    matches!(
-        method,
-        "ImportInteractions" | "ServerReflectionInfo" | "Watch" | "DigestReadModels" | "RebuildReadModel"
-    )
 }

@@ -20,6 +20,7 @@ mod keys;
 pub mod metrics;
 pub mod nats;
 mod output;
+pub mod ports;
 mod reflect;
 mod sandbox;
 mod serve;
@@ -59,7 +60,8 @@ pub fn check<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<(), String>
         Err(error) if !error.use_stderr() => Ok(()),
         Err(error) => Err(error.to_string()),
         Ok(Cli { verb: Verb::Serve(args) }) => {
-            serve::parts(&args.services).map(drop).map_err(|error| error.to_string())
+            let checked = serve::parts(&args.services).and_then(|_| args.ports().check(args.listen));
+            checked.map_err(|error| error.to_string())
         }
         Ok(_) => Ok(()),
     }

@@ -10,6 +10,7 @@ use seva_api::access::Identity;
 use seva_domain::service::Service;
 use seva_host::endpoints::Endpoints;
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::Files;
 use seva_refunds::provider::PaymentProvider;
 use seva_rights::Seeds;
 use seva_vault::MasterKey;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{self, ServeArgs};
 use crate::demo::{DATABASES, IDENTITY, MASTER_KEY_FILE, Nats};
 use crate::house::{self, CLEAN_AFTER, Durability, Options, system_clock};
+use crate::ports::Settings;
 use crate::token::IDENTITY_FILE;
 use crate::{failure, history};
 
@@ -26,7 +28,7 @@ const MASTER_KEY: &str = "SEVA_MASTER_KEY";
 
 /// Services that run in this process.
 pub(crate) struct Running {
-    /// Where each answers: service to `http://127.0.0.1:port`.
+    /// Where each answers: service to `https://127.0.0.1:port`, or `http://` without TLS.
     pub(crate) services: BTreeMap<String, String>,
     metrics: String,
     house: house::Running,
@@ -88,6 +90,7 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         payment_provider: args.payment_provider.as_deref().map(PaymentProvider::new).transpose()?,
         metrics_port: args.metrics_port,
         clean_after: Duration::from_secs(args.clean_after_seconds),
+        ports: args.ports(),
     };
     let running = Running::from(house::start(&options, shutdown.token()).await?);
     let endpoints = Endpoints {
@@ -95,6 +98,8 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
         nats_creds: std::path::absolute(args.nats_creds)?,
         monitor: args.monitor,
         master_key_file: args.master_key_file.unwrap_or_default(),
+        // Who vouches for the certificate is not known here: a client says whom it trusts.
+        ca_file: None,
         metrics: running.metrics(),
         services: running.services.clone(),
     };
@@ -127,11 +132,12 @@ pub(crate) fn parts(names: &[String]) -> anyhow::Result<(Vec<Service>, bool)> {
     Ok((services, names.iter().any(|name| name == history::NAME)))
 }
 
-/// Starts all services and history on free loopback ports, with the master key that the data folder holds.
+/// Starts all services and history on free loopback ports under TLS, with the master key that the data folder holds.
 pub(crate) async fn start_all(
     data_dir: &Path,
     nats: Nats<'_>,
     payment_provider: &str,
+    tls: Files,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
     let options = Options {
@@ -150,6 +156,7 @@ pub(crate) async fn start_all(
         payment_provider: Some(PaymentProvider::new(payment_provider)?),
         metrics_port: 0,
         clean_after: CLEAN_AFTER,
+        ports: Settings { tls: Some(tls), ..Settings::default() },
     };
     Ok(Running::from(house::start(&options, shutdown).await?))
 }

@@ -1,6 +1,7 @@
 //! What is measured: a durable nats-server and all services in a process of their own, with clients of them.
 
 use std::net::Ipv4Addr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use async_nats::{Client, ConnectOptions};
 use futures::future::try_join_all;
 use nkeys::KeyPair;
 use seva::house::{CLEAN_AFTER, Durability, Options, start, system_clock};
+use seva::ports::Settings;
 use seva_api::parse::timestamp;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
@@ -252,6 +254,8 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         payment_provider: None,
         metrics_port: 0,
         clean_after: CLEAN_AFTER,
+        // One caller stands for all of a company's systems.
+        ports: Settings { calls_per_second: NonZeroU32::MAX, ..Settings::default() },
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
@@ -261,6 +265,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         nats_creds: seeds.folder().to_owned(),
         monitor,
         master_key_file,
+        ca_file: None,
         metrics: pages.collect(),
         services: services.collect(),
     };

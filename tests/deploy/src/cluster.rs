@@ -91,6 +91,7 @@ impl Host {
             payment_provider: None,
             metrics_port: 0,
             clean_after: CLEAN_AFTER,
+            ports: Default::default(),
         };
         Host { services: Services::start(&options).await, acknowledged: AtomicUsize::new(0), _data: data }
     }

@@ -77,6 +77,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         payment_provider: provider.map(|provider| provider.answering_within(PROVIDER_ANSWER_MAX)),
         metrics_port: 0,
         clean_after: CLEAN_AFTER,
+        ports: Default::default(),
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }

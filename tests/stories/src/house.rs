@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use seva::house::{Durability, Options};
+use seva::ports::Settings;
 use seva_domain::service::Service;
+use seva_host::tls::Files;
 use seva_refunds::provider::PaymentProvider;
 use seva_rights::Identity;
 use seva_support::{TestNats, eventually, nats};
 use seva_vault::MasterKey;
 use tempfile::TempDir;
+use tonic::transport::Certificate;
 
 use crate::clock::TestClock;
 use crate::log::Recorded;
@@ -28,6 +31,7 @@ pub struct House {
     // Dropped in this order: who uses a thing before the thing.
     services: Option<Services>,
     options: Options,
+    ca: Option<Certificate>,
     clock: TestClock,
     data: TempDir,
     nats: TestNats,
@@ -47,8 +51,18 @@ impl House {
         House::paid_by(None).await
     }
 
+    /// The same, with ports under TLS whose certificate this authority vouches for.
+    pub async fn under_tls(certificate: Files, ca: Certificate) -> House {
+        let ports = Settings { tls: Some(certificate), ..Settings::default() };
+        House::with(None, ports, Some(ca)).await
+    }
+
     /// The same, with a payment provider for refunds.
     pub async fn paid_by(provider: Option<PaymentProvider>) -> House {
+        House::with(provider, Settings::default(), None).await
+    }
+
+    async fn with(provider: Option<PaymentProvider>, ports: Settings, ca: Option<Certificate>) -> House {
         let clock = TestClock::default();
         let nats = nats().await;
         seva::nats::set_up(&nats.url(), nats.seeds(), 1).await.expect("the operator makes the streams");
@@ -69,9 +83,10 @@ impl House {
             payment_provider: provider,
             metrics_port: 0,
             clean_after: Duration::ZERO,
+            ports,
         };
-        let services = Services::start(&options).await;
-        let house = House { services: Some(services), options, clock, data, nats };
+        let services = Services::start(&options).await.trusting(ca.clone());
+        let house = House { services: Some(services), options, ca, clock, data, nats };
         house.settled().await;
         house
     }
@@ -111,7 +126,7 @@ impl House {
         let data = tempfile::tempdir().expect("a temporary folder");
         let options =
             Options { services: services.to_vec(), data: data.path().to_owned(), ..self.options.clone() };
-        let second = Services::start(&options).await.keeping(data);
+        let second = Services::start(&options).await.trusting(self.ca.clone()).keeping(data);
         self.settled_with(&[&second]).await;
         second
     }
@@ -147,7 +162,7 @@ impl House {
     /// Stops all services and starts them again on the databases they left. Their addresses change.
     pub async fn restart_services(&mut self) {
         self.stop_services().await;
-        self.services = Some(Services::start(&self.options).await);
+        self.services = Some(Services::start(&self.options).await.trusting(self.ca.clone()));
         self.settled().await;
     }
 

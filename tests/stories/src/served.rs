@@ -12,7 +12,7 @@ use seva_host::endpoints::{self, Endpoints};
 use seva_support::{TestNats, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::process::Child;
+use tokio::process::{Child, Command};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::program::command;

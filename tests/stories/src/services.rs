@@ -19,7 +19,7 @@ use seva_support::eventually;
 use seva_tokens::Client;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 /// How long a folder may stay in use by what has just ended.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,6 +32,8 @@ pub struct Services {
     running: Running,
     shutdown: CancellationToken,
     clock: Clock,
+    /// Whom its clients trust, under TLS.
+    ca: Option<Certificate>,
     _data: Option<TempDir>,
 }
 
@@ -47,11 +49,16 @@ impl Services {
             }
         })
         .await;
-        Services { running, shutdown, clock: Arc::clone(&options.clock), _data: None }
+        Services { running, shutdown, clock: Arc::clone(&options.clock), ca: None, _data: None }
     }
 
     pub(crate) fn keeping(self, data: TempDir) -> Services {
         Services { _data: Some(data), ..self }
+    }
+
+    /// From now on clients trust this authority: what is started with a certificate needs it.
+    pub fn trusting(self, ca: Option<Certificate>) -> Services {
+        Services { ca, ..self }
     }
 
     /// Which services they are.
@@ -59,7 +66,7 @@ impl Services {
         self.running.services.keys().copied()
     }
 
-    /// Where a service answers: `http://127.0.0.1:port`.
+    /// Where a service answers: `http://127.0.0.1:port`, or `https://` under TLS.
     pub fn url(&self, service: Service) -> String {
         self.running.services.get(&service).expect("a service that runs here").clone()
     }
@@ -71,7 +78,12 @@ impl Services {
 
     /// A connection of its own to a service, over which nobody in particular calls.
     pub fn connection(&self, service: Service) -> Channel {
-        Endpoint::from_shared(self.url(service)).expect("a url").connect_lazy()
+        let mut endpoint = Endpoint::from_shared(self.url(service)).expect("a url");
+        if let Some(ca) = &self.ca {
+            let tls = ClientTlsConfig::new().ca_certificate(ca.clone());
+            endpoint = endpoint.tls_config(tls).expect("an authority's certificate");
+        }
+        endpoint.connect_lazy()
     }
 
     /// A connection of its own to a service, over which somebody calls unless a request says who.

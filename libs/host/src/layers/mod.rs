@@ -1,8 +1,13 @@
-//! What stands before every gRPC service: a deadline, a bound on requests in flight, a net for panics.
+//! What stands before every gRPC service: a bound on requests in flight, a deadline, a net for panics, and a bound on what one caller asks.
+//!
+//! [`Guards`] stand outside: what they refuse costs next to nothing. [`Rates`] stand inside, behind whatever finds out who calls.
+
+mod deadline;
+mod rates;
+mod refusal;
 
 use std::any::Any;
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -10,16 +15,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Request, Response};
+use axum::http::{Request, Response};
 use futures::FutureExt;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+pub use self::deadline::Deadline;
+use self::deadline::{before_the_client_gives_up, grpc_timeout};
+pub use self::rates::{Caller, Rate, Rates};
+pub use self::refusal::Refusal;
 use crate::chance;
 
 /// The limits a server holds every request to.
@@ -33,6 +41,8 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Says whether a path (`/package.Service/Method`) streams, and so keeps its own deadline.
     pub streams: fn(&str) -> bool,
+    /// Says whether a path is let in however many are: what asks how a server is must be answered most of all when it is busy.
+    pub always: fn(&str) -> bool,
 }
 
 impl Default for Limits {
@@ -42,71 +52,8 @@ impl Default for Limits {
             deadline_max: Duration::from_secs(30),
             in_flight_max: 1024,
             streams: |_| false,
+            always: |_| false,
         }
-    }
-}
-
-/// When the request at hand must be answered; handlers find it among the request's extensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline(Instant);
-
-impl Deadline {
-    /// Returns the time left, zero when it is over.
-    pub fn remaining(&self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
-    }
-
-    /// Returns the moment itself, for [`tokio::time::timeout_at`].
-    pub fn at(&self) -> Instant {
-        self.0
-    }
-}
-
-/// Why a request was answered here, before or instead of its service.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Refusal {
-    /// As many requests as allowed are being worked on.
-    Busy {
-        /// The limit that is reached.
-        in_flight_max: usize,
-    },
-    /// The handler panicked. The log has the place under the same reference.
-    Panicked {
-        /// What to quote when reporting it.
-        reference: String,
-    },
-    /// The answer did not come in time; what was asked may still happen.
-    TooLate {
-        /// The time the request had.
-        after_ms: u64,
-    },
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy { in_flight_max } => {
-                write!(f, "{in_flight_max} requests are being worked on already; try again in a moment")
-            }
-            Self::Panicked { reference } => {
-                write!(f, "the service failed; report it with the reference {reference}")
-            }
-            Self::TooLate { after_ms } => write!(
-                f,
-                "no answer within {after_ms} ms; it may still take effect, so repeat it with the same request id"
-            ),
-        }
-    }
-}
-
-impl From<&Refusal> for Status {
-    fn from(refusal: &Refusal) -> Self {
-        let code = match refusal {
-            Refusal::Busy { .. } => Code::ResourceExhausted,
-            Refusal::Panicked { .. } => Code::Internal,
-            Refusal::TooLate { .. } => Code::DeadlineExceeded,
-        };
-        Self::new(code, refusal.to_string())
     }
 }
 
@@ -116,6 +63,7 @@ pub struct Counters {
     busy: Counter,
     panics: Counter,
     too_late: Counter,
+    too_often: Counter,
 }
 
 impl Counters {
@@ -128,6 +76,11 @@ impl Counters {
             "Requests not answered by their deadline",
             self.too_late.clone(),
         );
+        registry.register(
+            "requests_refused_rate",
+            "Requests refused: their caller calls too often",
+            self.too_often.clone(),
+        );
     }
 
     fn count(&self, refusal: &Refusal) {
@@ -135,6 +88,7 @@ impl Counters {
             Refusal::Busy { .. } => self.busy.inc(),
             Refusal::Panicked { .. } => self.panics.inc(),
             Refusal::TooLate { .. } => self.too_late.inc(),
+            Refusal::TooOften { .. } => self.too_often.inc(),
         };
     }
 }
@@ -215,10 +169,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Answer {
-        let Ok(permit) = Arc::clone(&self.guards.in_flight).try_acquire_owned() else {
+        let permit = Arc::clone(&self.guards.in_flight).try_acquire_owned();
+        if permit.is_err() && !(self.guards.limits.always)(request.uri().path()) {
             let refusal = Refusal::Busy { in_flight_max: self.guards.limits.in_flight_max };
             return Box::pin(std::future::ready(Ok(self.guards.refuse(&refusal))));
-        };
+        }
         let path = request.uri().path().to_owned();
         let allowance = self.guards.allowance(&request);
         let sleep = allowance.map(|allowance| tokio::time::sleep(before_the_client_gives_up(allowance)));
@@ -250,30 +205,6 @@ where
             drop(permit);
             answer
         })
-    }
-}
-
-/// Leaves time for our answer to arrive: tonic, and the client, answer CANCELLED on the dot.
-fn before_the_client_gives_up(allowance: Duration) -> Duration {
-    allowance - (allowance / 20).min(Duration::from_millis(5))
-}
-
-/// Reads the `grpc-timeout` header: at most eight digits and a unit. Anything else counts as absent.
-fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let amount = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(amount * 3600)),
-        "M" => Some(Duration::from_secs(amount * 60)),
-        "S" => Some(Duration::from_secs(amount)),
-        "m" => Some(Duration::from_millis(amount)),
-        "u" => Some(Duration::from_micros(amount)),
-        "n" => Some(Duration::from_nanos(amount)),
-        _ => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! The limits as their clients see them.
 
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
+use tokio::time::Instant;
+use tonic::Code;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server};
 use tower::{ServiceExt, service_fn};
@@ -31,7 +33,12 @@ fn request(path: &str, timeout: Option<&str>) -> Request<Body> {
 }
 
 fn guards(in_flight_max: usize) -> Guards {
-    let limits = Limits { in_flight_max, streams: |path| path == "/watch", ..Limits::default() };
+    let limits = Limits {
+        in_flight_max,
+        streams: |path| path == "/watch",
+        always: |path| path == "/health",
+        ..Limits::default()
+    };
     Guards::new(limits, Counters::default())
 }
 
@@ -99,6 +106,7 @@ async fn one_request_too_many_is_refused_at_once() {
     }
     assert_eq!(code(&answer(&guards, request("/works", None)).await), Code::ResourceExhausted);
     assert_eq!(guards.counters.busy.get(), 1);
+    assert_eq!(code(&answer(&guards, request("/health", None)).await), Code::Ok);
     hanging.abort();
     assert!((&mut hanging).await.unwrap_err().is_cancelled());
     assert_eq!(code(&answer(&guards, request("/works", None)).await), Code::Ok);

@@ -24,6 +24,8 @@ use jiff::Timestamp;
 use seva_host::endpoints::{self, Endpoints};
 use seva_host::nats_server::{NatsServer, Options};
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::Files;
+use seva_host::tls::authority::Authority;
 use seva_rights::Seeds;
 use seva_vault::MasterKey;
 
@@ -44,6 +46,9 @@ pub(crate) const DATABASES: &str = "databases";
 
 /// The folder of the seeds in the demo's folder.
 const SEEDS: &str = "seeds";
+
+/// The folder of certificates and their keys in the demo's folder.
+const TLS: &str = "tls";
 
 /// The master key's file in the demo's folder.
 pub(crate) const MASTER_KEY_FILE: &str = "master.key";
@@ -91,11 +96,14 @@ async fn with_log(
         MasterKey::generate_file(&master_key_file)?;
     }
     cast::keep(dir, &Week::load()?)?;
+    // An authority for this start: its key is nowhere but in this process, and ends with it.
+    let authority = Authority::new()?;
+    let (ca_file, tls) = (authority.write(&dir.join(TLS))?, authority.issue(&dir.join(TLS))?);
     let told_to_stop = shutdown.token();
     let (provider, mut running) = tokio::select! {
         biased;
         () = told_to_stop.cancelled() => return Ok(Exit::Partial.into()),
-        started = start(args.separate, dir, nats) => started?,
+        started = start(args.separate, dir, nats, &tls) => started?,
     };
     clock.seconds.services_started = clock.lap();
     let endpoints = Endpoints {
@@ -103,6 +111,7 @@ async fn with_log(
         nats_creds: nats.seeds.folder().to_owned(),
         monitor: nats.server.monitor_url(),
         master_key_file,
+        ca_file: Some(ca_file),
         metrics: running.metrics(),
         services: running.services(),
     };
@@ -144,10 +153,15 @@ pub(crate) struct Nats<'a> {
 }
 
 /// Makes the streams, and starts the payment provider and then the services.
-async fn start(separate: bool, dir: &Path, nats: Nats<'_>) -> anyhow::Result<(Provider, Running)> {
+async fn start(
+    separate: bool,
+    dir: &Path,
+    nats: Nats<'_>,
+    tls: &Files,
+) -> anyhow::Result<(Provider, Running)> {
     crate::nats::set_up(&nats.server.url(), nats.seeds, 1).await?;
     let provider = Provider::start(dir).await?;
-    match Running::start(separate, dir, nats, &provider.url).await {
+    match Running::start(separate, dir, nats, &provider.url, tls).await {
         Ok(running) => Ok((provider, running)),
         Err(error) => {
             provider.stop().await?;

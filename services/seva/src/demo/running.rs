@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::Files;
 use tokio_util::sync::CancellationToken;
 
 use super::Nats;
@@ -23,12 +24,13 @@ impl Running {
         dir: &Path,
         nats: Nats<'_>,
         provider: &str,
+        tls: &Files,
     ) -> anyhow::Result<Running> {
         if separate {
-            return Ok(Running::Separate(Processes::start(dir, nats, provider).await?));
+            return Ok(Running::Separate(Processes::start(dir, nats, provider, tls).await?));
         }
         let stop = CancellationToken::new();
-        let services = serve::start_all(dir, nats, provider, stop.clone()).await?;
+        let services = serve::start_all(dir, nats, provider, tls.clone(), stop.clone()).await?;
         Ok(Running::Together(Box::new(services), stop))
     }
 

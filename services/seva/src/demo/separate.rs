@@ -11,6 +11,7 @@ use seva_domain::service::Service;
 use seva_host::child::Child;
 use seva_host::endpoints::{self, Endpoints};
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::Files;
 
 use super::Nats;
 use crate::history;
@@ -30,13 +31,13 @@ struct Process {
 }
 
 /// The processes of a Seva: this program again, once for each service, and once for history.
-fn processes(dir: &Path, nats: Nats<'_>, provider: &str) -> Vec<Process> {
+fn processes(dir: &Path, nats: Nats<'_>, provider: &str, tls: &Files) -> Vec<Process> {
     let names = Service::ALL.into_iter().map(Service::name).chain([history::NAME]);
-    names.map(|name| serve(name, dir, nats, provider)).collect()
+    names.map(|name| serve(name, dir, nats, provider, tls)).collect()
 }
 
 /// One service, in the folder that it has in a demo of one process too, on a port of its own.
-fn serve(name: &'static str, dir: &Path, nats: Nats<'_>, provider: &str) -> Process {
+fn serve(name: &'static str, dir: &Path, nats: Nats<'_>, provider: &str, tls: &Files) -> Process {
     let mut args: Vec<OsString> = ["serve", name, "--with-parent", "--nats"].map(Into::into).into();
     args.extend([nats.server.url().into(), "--monitor".into(), nats.server.monitor_url().into()]);
     args.extend(["--nats-creds".into(), nats.seeds.folder().into()]);
@@ -44,6 +45,8 @@ fn serve(name: &'static str, dir: &Path, nats: Nats<'_>, provider: &str) -> Proc
     args.extend(["--data".into(), dir.join(super::DATABASES).into()]);
     args.extend(["--identity".into(), dir.join(super::IDENTITY).join(IDENTITY_FILE).into()]);
     args.extend(["--master-key-file".into(), dir.join(super::MASTER_KEY_FILE).into()]);
+    args.extend(["--tls-cert".into(), tls.certificate.clone().into()]);
+    args.extend(["--tls-key".into(), tls.key.clone().into()]);
     Process { name, args }
 }
 
@@ -58,12 +61,17 @@ pub(crate) struct Processes {
 
 impl Processes {
     /// Starts all of them at once, and waits until every service listens.
-    pub(crate) async fn start(dir: &Path, nats: Nats<'_>, provider: &str) -> anyhow::Result<Processes> {
+    pub(crate) async fn start(
+        dir: &Path,
+        nats: Nats<'_>,
+        provider: &str,
+        tls: &Files,
+    ) -> anyhow::Result<Processes> {
         let databases = dir.join(super::DATABASES);
         forget_endpoints(&databases)?;
         let program = std::env::current_exe().context("this program cannot be found to be started again")?;
         let mut children = Vec::new();
-        for Process { name, args } in processes(dir, nats, provider) {
+        for Process { name, args } in processes(dir, nats, provider, tls) {
             let log = dir.join("logs").join(format!("{name}.log"));
             children.push(Child::start(name, &program, args, log)?);
         }

@@ -176,14 +176,14 @@ fn counted(args: &ImportArgs, map: &Map, selected: &Selected) -> Summary {
     summary
 }
 
-/// Where the services are, and who sends.
+/// Where the services are, whom to trust there, and who sends.
 fn target(args: &ImportArgs) -> anyhow::Result<Target> {
     let bearer = Bearer::find(&args.target, IMPORTER)?;
-    let endpoints = match args.endpoints.is_empty() {
-        true => Home::find(&args.target, IMPORTER)?.endpoints.services,
-        false => named(args),
-    };
-    Ok(Target { endpoints, bearer })
+    if args.endpoints.is_empty() {
+        let endpoints = Home::find(&args.target, IMPORTER)?.endpoints;
+        return Ok(Target { endpoints: endpoints.services, ca: endpoints.ca_file, bearer });
+    }
+    Ok(Target { endpoints: named(args), ca: args.target.ca.clone(), bearer })
 }
 
 /// The addresses that were given.
@@ -212,10 +212,12 @@ fn write_rejects(args: &ImportArgs, rejects: &[Reject]) -> anyhow::Result<Option
 /// A command that makes sense now.
 fn next(args: &ImportArgs, summary: &Summary, sent: bool) -> String {
     let endpoints = args.endpoints.iter().map(|endpoint| format!(" --endpoint {}", quoted(endpoint)));
+    let ca = args.target.ca.iter().map(|ca| format!(" --ca {}", quoted(&ca.display().to_string())));
     let place = match &args.target.at {
         Some(folder) => format!(" --at {}", quoted(&folder.display().to_string())),
         None => endpoints.collect::<String>(),
     };
+    let place = place + &ca.collect::<String>();
     let import = format!("seva import {} --map {}{place}", quoted(&summary.file), quoted(&args.map));
     match (summary.dry_run, sent) {
         (true, _) => import,

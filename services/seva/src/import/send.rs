@@ -3,6 +3,7 @@
 //! The stream is what opens the import, and closes it once every row has its answer. Where it breaks, the rows without an answer go again.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use seva_api::pb::intake::v1::{
 use seva_api::pb::refunds::v1::refunds_service_client::RefundsServiceClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 
 use super::answers::Answers;
@@ -26,7 +27,7 @@ use super::progress::Progress;
 use super::queue::{INTERACTIONS_MAX, Queue};
 use super::row::Ready;
 use super::unary::{self, Came, Services};
-use crate::connect::Bearer;
+use crate::connect::{self, Bearer};
 use crate::{failure, output};
 
 /// How long a row may be without an answer.
@@ -39,8 +40,10 @@ const ATTEMPTS_MAX: u32 = 6;
 /// Where and as whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// Each service's, for example `http://127.0.0.1:7001`.
+    /// Each service's, for example `https://127.0.0.1:7001`.
     pub(crate) endpoints: BTreeMap<String, String>,
+    /// Whom to trust there under TLS.
+    pub(crate) ca: Option<PathBuf>,
     pub(crate) bearer: Bearer,
 }
 
@@ -121,29 +124,27 @@ impl Broken {
 async fn services(target: &Target, import_key: &str, rows: &[Ready]) -> Result<Services, Broken> {
     let is_for = |service| rows.iter().any(|row| row.call.service() == service);
     let import = unary::metadata(import_key).map_err(Broken::for_good)?;
-    let channel = connect(target, "intake").await?;
+    let to_intake = channel(target, "intake").await?;
     // Where no row goes to a service, intake's channel stands for it.
-    let (mut to_escalation, mut to_refunds) = (channel.clone(), channel.clone());
+    let (mut to_escalation, mut to_refunds) = (to_intake.clone(), to_intake.clone());
     if is_for("escalation") {
-        to_escalation = connect(target, "escalation").await?;
+        to_escalation = channel(target, "escalation").await?;
     }
     if is_for("refunds") {
-        to_refunds = connect(target, "refunds").await?;
+        to_refunds = channel(target, "refunds").await?;
     }
-    let intake = IntakeServiceClient::new(channel);
+    let intake = IntakeServiceClient::new(to_intake);
     let escalation = EscalationServiceClient::new(to_escalation);
     let refunds = RefundsServiceClient::new(to_refunds);
     Ok(Services { intake, escalation, refunds, bearer: target.bearer.clone(), import })
 }
 
-async fn connect(target: &Target, service: &str) -> Result<Channel, Broken> {
+async fn channel(target: &Target, service: &str) -> Result<Channel, Broken> {
     let Some(address) = target.endpoints.get(service) else {
         let message = format!("the map needs the {service} service, whose address is not given");
         return Err(Broken::for_good(failure::usage(message)));
     };
-    let endpoint = Endpoint::from_shared(address.clone()).map_err(|_| {
-        Broken::for_good(failure::usage(format!("`{address}` is no address such as http://127.0.0.1:7001")))
-    })?;
+    let endpoint = connect::endpoint(address, target.ca.as_deref()).map_err(Broken::for_good)?;
     endpoint.connect_timeout(CONNECT_WITHIN).connect().await.map_err(|e| Broken {
         error: anyhow::Error::new(e)
             .context(format!("nothing answers at {address}: `seva demo` starts the services")),

@@ -126,7 +126,7 @@ impl IntakeService for Forgetful {
 
 fn target(endpoint: String) -> Target {
     let bearer = Bearer::new("of-the-tester", seva_api::access::Purpose::Service).unwrap();
-    Target { endpoints: [("intake".to_owned(), endpoint)].into(), bearer }
+    Target { endpoints: [("intake".to_owned(), endpoint)].into(), ca: None, bearer }
 }
 
 async fn served(service: Forgetful) -> Target {

@@ -33,7 +33,7 @@ use self::app::App;
 use self::desk::Desk;
 use self::webhooks::Webhooks;
 use crate::house::system_clock;
-use crate::output;
+use crate::{args, output};
 
 /// The file in the data folder that says where the provider listens.
 pub(crate) const ADDRESS_FILE: &str = "provider.json";
@@ -42,7 +42,7 @@ pub(crate) const ADDRESS_FILE: &str = "provider.json";
 #[derive(Args, Debug)]
 pub(crate) struct SandboxArgs {
     /// Where to listen, on loopback only; port 0 for a free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = crate::args::loopback)]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     listen: SocketAddr,
     /// Where its ledger is kept, and its address in `provider.json`.
     #[arg(long, value_name = "DIR")]
@@ -90,4 +90,11 @@ pub(crate) async fn run(args: SandboxArgs) -> anyhow::Result<ExitCode> {
         () = connection::serve(listener, routes::router(app), shutdown.token()) => Ok(ExitCode::SUCCESS),
         () = desk.broken() => bail!("the ledger could not be written, so nothing more can be promised"),
     }
+}
+
+/// Reads an address and refuses those that other machines can reach: the sandbox speaks in the clear.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address = args::address(text)?;
+    let is_loopback = address.ip().is_loopback();
+    is_loopback.then_some(address).ok_or_else(|| "it listens on loopback only, such as 127.0.0.1".to_owned())
 }
