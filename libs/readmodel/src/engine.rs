@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use seva_domain::charge::Payment;
 use seva_domain::service::Service;
@@ -17,8 +17,8 @@ use seva_eventlog::writer::{Clock, Parts, Writer};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::cleaning::{clean_when_due, remember_cleaned};
 use crate::database::{Database, OpenError};
-use crate::forgotten;
 use crate::model::ReadModel;
 use crate::projector::{Checkpoint, Live, Projections};
 use crate::rebuild::{RebuildError, Rebuilt, rebuild, tree_name, without_rows};
@@ -27,9 +27,6 @@ use crate::rebuild::{RebuildError, Rebuilt, rebuild, tree_name, without_rows};
 fn shard_tree() -> String {
     format!("shard.f{}", shard::FORMAT)
 }
-
-/// How often it is looked whether the database is to be cleaned.
-const CLEAN_LOOK: Duration = Duration::from_millis(500);
 
 /// How long an engine waits before it tries again what the log would not let it do.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -63,13 +60,13 @@ pub struct Running {
     /// What the service decides on, as far as the database holds it.
     pub shard: Arc<Base>,
     pub follow: watch::Receiver<FollowProgress>,
-    database: Database,
+    pub(crate) database: Database,
     models: Vec<Arc<dyn ReadModel>>,
     log: Log,
     /// Which nouns the process understands.
     reads: fn(&str) -> bool,
-    /// Held by a rebuild: one runs at a time.
-    rebuilds: Mutex<()>,
+    /// Held by a rebuild, and while the database is cleaned: one runs at a time.
+    pub(crate) rebuilds: Mutex<()>,
     follower: JoinHandle<()>,
 }
 
@@ -107,54 +104,6 @@ impl Running {
     /// Which generation of the database it is; 0 in memory.
     pub fn generation(&self) -> u64 {
         self.database.generation()
-    }
-
-    /// How many people were forgotten of whom overwritten rows may still stand in the database's files.
-    pub fn uncleaned(&self) -> Result<u64, StoreError> {
-        if self.generation() == 0 {
-            return Ok(0);
-        }
-        Ok(self.forgotten()?.saturating_sub(cleaned(&self.database)?))
-    }
-
-    /// Moves the database on to its next generation, which holds nothing that was overwritten or removed.
-    async fn clean(self: &Arc<Self>) -> Result<(), StoreError> {
-        let _not_while_rebuilding = self.rebuilds.lock().await;
-        let running = Arc::clone(self);
-        let moved = tokio::task::spawn_blocking(move || {
-            // Counted before: whoever is forgotten meanwhile is cleaned away the next time.
-            let forgotten = running.forgotten()?;
-            running.database.move_on(&[TREES])?;
-            remember_cleaned(&running.database, forgotten)
-        });
-        moved.await.map_err(|error| StoreError(error.to_string()))?
-    }
-
-    /// How many people were forgotten, as far as the rows are.
-    fn forgotten(&self) -> Result<u64, StoreError> {
-        self.projections.rows(forgotten::NAME).map_or(Ok(0), |rows| forgotten::people(&rows))
-    }
-}
-
-/// Cleans a database when it is due, until told to stop.
-async fn clean_when_due(running: Arc<Running>, after: Duration, mut stop: oneshot::Receiver<()>) {
-    let mut due_since = None;
-    loop {
-        let is_due = running.uncleaned().is_ok_and(|people| people > 0);
-        let since = *due_since.get_or_insert_with(Instant::now);
-        if !is_due {
-            due_since = None;
-        } else if since.elapsed() >= after {
-            match running.clean().await {
-                Ok(()) => tracing::info!(generation = running.generation(), "the database was cleaned"),
-                Err(error) => tracing::error!(%error, "the database could not be cleaned: it is tried again"),
-            }
-            due_since = None;
-        }
-        // Told to stop, or nobody is there any more to tell it.
-        if tokio::time::timeout(CLEAN_LOOK, &mut stop).await.is_ok() {
-            return;
-        }
     }
 }
 
@@ -490,7 +439,7 @@ fn start(
 }
 
 /// The tree that remembers which trees hold the read models' rows.
-const TREES: &str = "trees";
+pub(crate) const TREES: &str = "trees";
 
 fn remembered_tree(database: &Database, model: &str) -> Result<String, StoreError> {
     let trees = database.tree(TREES)?;
@@ -500,19 +449,6 @@ fn remembered_tree(database: &Database, model: &str) -> Result<String, StoreErro
 
 fn remember_tree(database: &Database, model: &str, tree: &str) -> Result<(), StoreError> {
     database.tree(TREES)?.apply(vec![(model.as_bytes().to_vec(), Some(tree.as_bytes().to_vec()))])?;
-    database.flush()
-}
-
-/// The row beside the names of trees that says how many of the forgotten are cleaned away.
-const CLEANED: &[u8] = b"\0cleaned";
-
-fn cleaned(database: &Database) -> Result<u64, StoreError> {
-    let bytes = database.tree(TREES)?.get(CLEANED)?;
-    Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes))
-}
-
-fn remember_cleaned(database: &Database, people: u64) -> Result<(), StoreError> {
-    database.tree(TREES)?.apply(vec![(CLEANED.to_vec(), Some(people.to_be_bytes().to_vec()))])?;
     database.flush()
 }
 

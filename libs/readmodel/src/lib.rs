@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod cast;
+mod cleaning;
 pub mod database;
 #[cfg(test)]
 mod database_tests;

@@ -27,14 +27,21 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts them with their databases in `folder/data`, and adds what they say to `folder/said`.
+    /// Starts them with their databases in `folder/data`, and adds what they say to `folder/said`. The master key is that of the file
+    /// `folder/master.key`, if there is one.
     pub async fn start(nats: &TestNats, folder: &Path) -> Result<Served> {
         let data = folder.join("data");
         let mut command = command();
         command.args(["serve", "--nats", &nats.url(), "--monitor", &nats.monitor_url()]);
         command.arg("--nats-creds").arg(nats.seeds().folder());
         command.args(["--clean-after-seconds", "0", "--data"]).arg(&data);
-        command.env("SEVA_LOG_LEVEL", "debug").env("SEVA_MASTER_KEY", "5a".repeat(32));
+        command.env("SEVA_LOG_LEVEL", "debug");
+        let key = folder.join("master.key");
+        if key.exists() {
+            command.arg("--master-key-file").arg(key);
+        } else {
+            command.env("SEVA_MASTER_KEY", "5a".repeat(32));
+        }
         let said = File::options().create(true).append(true).open(folder.join("said"))?;
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
         // What a process before this one left behind would be taken for this one's.

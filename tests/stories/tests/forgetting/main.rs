@@ -5,6 +5,7 @@
 mod late;
 mod people;
 mod proof;
+mod rotation;
 mod said;
 mod survives;
 
