@@ -144,12 +144,17 @@ pub(crate) struct Target {
     /// The data folder of a running Seva [default: the last demo's].
     #[arg(long, value_name = "DIR")]
     pub(crate) at: Option<PathBuf>,
-    /// The folder of the seeds that NATS is asked with [default: the one that the running Seva was started with].
-    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS")]
-    pub(crate) nats_creds: Option<PathBuf>,
     /// Who asks: 1 to 64 of a-z, 0-9, `-`, `_`, `.`, `:`.
     #[arg(long, value_name = "ID", default_value = "operator")]
     pub(crate) actor: String,
+}
+
+/// What NATS itself is asked with.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Creds {
+    /// The folder of the seeds to connect to NATS with [default: the one that the running Seva was started with].
+    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS")]
+    pub(crate) nats_creds: Option<PathBuf>,
 }
 
 /// Options of `seva call`.
@@ -205,6 +210,8 @@ pub(crate) struct VerifyArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) creds: Creds,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -15,7 +15,7 @@ use tonic::Request;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::args::Target;
+use crate::args::{Creds, Target};
 use crate::failure;
 
 /// How long connecting may take.
@@ -37,8 +37,6 @@ const ACTOR: &str = "seva-actor";
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     pub(crate) endpoints: Endpoints,
-    /// What NATS is asked with.
-    seeds: Seeds,
     actor: String,
 }
 
@@ -49,18 +47,13 @@ impl Home {
             Some(dir) => dir.clone(),
             None => endpoints::last()?,
         };
-        let home = Home::new(Endpoints::read(&dir)?, &target.actor)?;
-        Ok(match &target.nats_creds {
-            Some(folder) => Home { seeds: Seeds::in_folder(folder), ..home },
-            None => home,
-        })
+        Home::new(Endpoints::read(&dir)?, &target.actor)
     }
 
     /// A Seva whose endpoints are known.
     pub(crate) fn new(endpoints: Endpoints, actor: &str) -> anyhow::Result<Home> {
         check_actor(actor)?;
-        let seeds = Seeds::in_folder(&endpoints.nats_creds);
-        Ok(Home { endpoints, seeds, actor: actor.to_owned() })
+        Ok(Home { endpoints, actor: actor.to_owned() })
     }
 
     /// Looks at these services only, each of which has to be there; at all if none is named.
@@ -73,9 +66,14 @@ impl Home {
     }
 
     /// A connection to the log's server, with the rights of one identity.
-    pub(crate) async fn connect(&self, identity: Identity) -> anyhow::Result<async_nats::Client> {
+    pub(crate) async fn connect(
+        &self,
+        identity: Identity,
+        creds: &Creds,
+    ) -> anyhow::Result<async_nats::Client> {
         let url = &self.endpoints.nats;
-        let connected = self.seeds.connect_as(identity)?.connect(url).await;
+        let seeds = Seeds::in_folder(creds.nats_creds.as_ref().unwrap_or(&self.endpoints.nats_creds));
+        let connected = seeds.connect_as(identity)?.connect(url).await;
         connected.with_context(|| format!("no connection to {url} as {}", identity.name()))
     }
 

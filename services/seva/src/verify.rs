@@ -18,7 +18,7 @@ use crate::output;
 /// Reads the whole log, checks that nothing is missing or changed, and runs its facts again in memory.
 pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let home = Home::find(&args.target)?;
-    let client = home.connect(Identity::Operator).await?;
+    let client = home.connect(Identity::Operator, &args.creds).await?;
     let log = Log::JetStream(JetStreamLog::open(client, Identity::Operator.consumers()).await?);
     let began = Instant::now();
     let report = simulate::run(&log).await.context("the log is not whole")?;
