@@ -1,5 +1,7 @@
 //! The part of the server's configuration that says who is let in and what they may do.
 
+use std::collections::BTreeMap;
+
 use crate::{Identity, Rights};
 
 /// What stands above everything.
@@ -8,15 +10,15 @@ const HEAD: &str = "\
 # A server that includes it lets in nobody without a seed. One setting a line: several on one line fail to parse.
 ";
 
-/// Writes accounts, users and their rights in the server's language, for the public key of each identity.
+/// Writes accounts, users and their rights in the server's language, for these identities and their public keys.
 ///
 /// `others` are users beside the table, for whom everything is allowed: a test that does harm on purpose has one, nobody else.
-pub fn accounts(key: impl Fn(Identity) -> String, others: &[String]) -> String {
+pub fn accounts(keys: &BTreeMap<Identity, String>, others: &[String]) -> String {
     let mut text = HEAD.to_owned();
     text.push_str("\n# Of the server itself: nobody of ours connects to it.\nsystem_account: SYS\n\naccounts {\n    SYS {\n    }\n");
     text.push_str("    APP {\n        jetstream: enabled\n        users: [\n");
-    for identity in Identity::ALL {
-        user(&mut text, &key(identity), identity);
+    for (identity, key) in keys {
+        user(&mut text, key, *identity);
     }
     for other in others {
         text.push_str(&format!("            {{\n                nkey: {other}\n            }}\n"));
@@ -48,7 +50,8 @@ mod tests {
 
     #[test]
     fn everybody_has_one_user_and_the_system_account_none() {
-        let text = accounts(|identity| format!("U-{}", identity.name()), &[]);
+        let keys = Identity::ALL.map(|identity| (identity, format!("U-{}", identity.name())));
+        let text = accounts(&keys.into(), &[]);
         for identity in Identity::ALL {
             assert_eq!(text.matches(&format!("nkey: U-{}\n", identity.name())).count(), 1, "{text}");
         }

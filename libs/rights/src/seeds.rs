@@ -104,11 +104,10 @@ impl Seeds {
         Ok(self.pair(identity)?.1.public_key())
     }
 
-    /// The server's accounts for everybody whose seeds are here; `others` as in [`crate::accounts`].
+    /// The server's accounts for everybody, whose seeds have to be here; `others` as in [`crate::accounts`].
     pub fn accounts(&self, others: &[String]) -> Result<String, SeedError> {
         let keys = Identity::ALL.into_iter().map(|identity| Ok((identity, self.public_key(identity)?)));
-        let keys = keys.collect::<Result<std::collections::BTreeMap<_, _>, SeedError>>()?;
-        Ok(crate::accounts(|identity| keys.get(&identity).cloned().unwrap_or_default(), others))
+        Ok(crate::accounts(&keys.collect::<Result<_, SeedError>>()?, others))
     }
 
     /// How an identity connects: with its seed, and an inbox that nobody else may listen to.

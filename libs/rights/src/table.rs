@@ -76,7 +76,8 @@ fn keeper() -> Vec<String> {
     rights
 }
 
-/// The operator: makes and changes streams, reads all of them, copies them and puts copies back. Deletes nothing.
+/// The operator: makes and changes streams, reads all of them, copies them and puts copies back. It deletes nothing by itself; a limit that it
+/// sets on a stream would.
 fn operator(identity: Identity) -> Vec<String> {
     let mut rights: Vec<String> =
         ["$JS.API.INFO", "$JS.API.STREAM.LIST", "$JS.API.STREAM.NAMES"].map(ToOwned::to_owned).into();

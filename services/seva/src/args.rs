@@ -175,9 +175,6 @@ pub(crate) struct Target {
     /// Whose servers are trusted under TLS: an authority's certificate, as PEM [default: what the data folder names].
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// The folder of the seeds that NATS is asked with [default: the one that the running Seva was started with].
-    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS")]
-    pub(crate) nats_creds: Option<PathBuf>,
     /// The file of the token that says who asks.
     #[arg(long, value_name = "FILE", env = "SEVA_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
@@ -192,6 +189,14 @@ pub(crate) struct Target {
 fn purpose(code: &str) -> Result<Purpose, String> {
     let known = Purpose::ALL.into_iter().find(|purpose| purpose.code() == code);
     known.ok_or_else(|| format!("is no purpose: take {}", Purpose::ALL.map(Purpose::code).join(", ")))
+}
+
+/// What NATS itself is asked with.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Creds {
+    /// The folder of the seeds to connect to NATS with [default: the one that the running Seva was started with].
+    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS")]
+    pub(crate) nats_creds: Option<PathBuf>,
 }
 
 /// Options of `seva call`.
@@ -247,6 +252,8 @@ pub(crate) struct VerifyArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) creds: Creds,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -17,7 +17,7 @@ use tonic::Request;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use crate::args::Target;
+use crate::args::{Creds, Target};
 use crate::demo::IDENTITY;
 use crate::failure;
 
@@ -95,9 +95,13 @@ pub(crate) fn endpoints(target: &Target) -> anyhow::Result<Endpoints> {
 }
 
 /// A connection to the log's server of the Seva that a verb looks at, with the rights of one identity.
-pub(crate) async fn nats(target: &Target, identity: Identity) -> anyhow::Result<async_nats::Client> {
+pub(crate) async fn nats(
+    target: &Target,
+    creds: &Creds,
+    identity: Identity,
+) -> anyhow::Result<async_nats::Client> {
     let Endpoints { nats: url, nats_creds, .. } = endpoints(target)?;
-    let seeds = Seeds::in_folder(target.nats_creds.as_ref().unwrap_or(&nats_creds));
+    let seeds = Seeds::in_folder(creds.nats_creds.as_ref().unwrap_or(&nats_creds));
     let connected = seeds.connect_as(identity)?.connect(&url).await;
     connected.with_context(|| format!("no connection to {url} as {}", identity.name()))
 }

@@ -16,7 +16,7 @@ use seva_history::stream::STREAM;
 use seva_host::shutdown::Shutdown;
 use seva_rights::Identity;
 
-use crate::args::Target;
+use crate::args::{Creds, Target};
 use crate::connect;
 use crate::{failure, output};
 
@@ -63,6 +63,8 @@ struct TailArgs {
     /// Print each as one JSON object, in the format of CloudEvents.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    creds: Creds,
     #[command(flatten)]
     target: Target,
 }
@@ -115,7 +117,7 @@ struct Events {
 
 impl Events {
     async fn open(args: &TailArgs) -> anyhow::Result<Events> {
-        let client = connect::nats(&args.target, Identity::Analyst).await?;
+        let client = connect::nats(&args.target, &args.creds, Identity::Analyst).await?;
         let stream = async_nats::jetstream::new(client.clone()).get_stream_no_info(STREAM).await?;
         let mut config = pull::Config {
             filter_subject: format!("{SUBJECTS}.{}", args.filter),

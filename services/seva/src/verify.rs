@@ -17,7 +17,7 @@ use crate::output;
 
 /// Reads the whole log, checks that nothing is missing or changed, and runs its facts again in memory.
 pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
-    let client = connect::nats(&args.target, Identity::Operator).await?;
+    let client = connect::nats(&args.target, &args.creds, Identity::Operator).await?;
     let log = Log::JetStream(JetStreamLog::open(client, Identity::Operator.consumers()).await?);
     let began = Instant::now();
     let report = simulate::run(&log).await.context("the log is not whole")?;

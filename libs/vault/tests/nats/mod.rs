@@ -113,6 +113,25 @@ async fn a_stream_that_would_lose_keys_is_refused() {
 }
 
 #[tokio::test]
+async fn a_stream_whose_keys_could_be_written_over_is_refused_until_it_is_set_up_again() {
+    let server = seva_support::nats().await;
+    let operator = context(&server, Identity::Operator).await;
+    let config = async_nats::jetstream::stream::Config {
+        name: "SEVA_KEYS".to_owned(),
+        subjects: vec!["seva.key.*".to_owned(), "seva.keycheck".to_owned()],
+        max_messages_per_subject: 1,
+        allow_direct: true,
+        allow_atomic_publish: true,
+        ..Default::default()
+    };
+    operator.create_stream(config).await.unwrap();
+    let error = connect(&server, MASTER).await.err().unwrap();
+    assert!(matches!(error, Error::Misconfigured(_)), "{error}");
+    Vault::set_up(&operator, 1).await.unwrap();
+    connect(&server, MASTER).await.unwrap();
+}
+
+#[tokio::test]
 async fn without_the_stream_it_is_said_what_makes_it() {
     let server = seva_support::nats().await;
     let error = connect(&server, MASTER).await.err().unwrap();

@@ -5,6 +5,7 @@
 mod calls;
 mod holes;
 mod place;
+mod program;
 mod wire;
 
 use seva_rights::Identity;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_nats::Client;
 use async_nats::jetstream::{self, Context, consumer::pull};
 use futures::{StreamExt as _, TryStreamExt as _};
+use serde_json::Value;
 use seva_rights::Identity;
 use seva_support::{TestNats, nats};
 
@@ -27,7 +28,7 @@ pub(crate) struct Place {
 #[derive(Debug, PartialEq)]
 pub(crate) struct State {
     pub(crate) ends: BTreeMap<&'static str, u64>,
-    pub(crate) configs: BTreeMap<&'static str, String>,
+    pub(crate) configs: BTreeMap<&'static str, Value>,
     /// By stream: the names of its consumers.
     pub(crate) consumers: BTreeMap<&'static str, Vec<String>>,
     /// By stream: what the consumer that is nobody's delivered, and what it waits to hear of.
@@ -80,7 +81,7 @@ impl Place {
             );
             consumers.insert(name, stream.consumer_names().try_collect().await.unwrap());
             ends.insert(name, stream.cached_info().state.last_sequence);
-            configs.insert(name, serde_json::to_string(&stream.cached_info().config).unwrap());
+            configs.insert(name, serde_json::to_value(&stream.cached_info().config).unwrap());
         }
         State { ends, configs, consumers, victims }
     }
