@@ -10,7 +10,7 @@ use seva_support::TestNats;
 use seva_vault::{MasterKey, Opened, Vault, rotate};
 use tempfile::TempDir;
 
-use crate::nats::{SERVICE, context};
+use crate::nats::{SERVICE, context, server};
 use crate::request;
 
 /// A server, and a master key in a file.
@@ -21,7 +21,7 @@ struct Setting {
 
 impl Setting {
     async fn new() -> Setting {
-        let setting = Setting { server: seva_support::nats().await, folder: tempfile::tempdir().unwrap() };
+        let setting = Setting { server: server().await, folder: tempfile::tempdir().unwrap() };
         MasterKey::generate_file(setting.file()).unwrap();
         setting
     }
