@@ -59,11 +59,15 @@ impl Eraser {
                 () = stop.cancelled() => return,
                 round = round => round,
             };
-            if let Err(error) = round {
-                // Another database, a log that is away: the same again finds what is left.
-                tracing::warn!(%error, "keys of the forgotten are not all destroyed yet");
-                tokio::time::sleep(AGAIN).await;
+            // Another database, a log that is away: the same again finds what is left.
+            match round {
+                Ok(()) => continue,
+                Err(error @ (Error::CatchingUp { .. } | Error::PositionNotReached)) => {
+                    tracing::debug!(%error, "who was forgotten is not known to the end yet");
+                }
+                Err(error) => tracing::warn!(%error, "keys of the forgotten are not all destroyed yet"),
             }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -86,10 +90,10 @@ impl Eraser {
     async fn destroy_what_waits(&self) -> Result<(), Error> {
         let not_yet =
             |error: seva_readmodel::engine::NotRunning| Error::CatchingUp { message: error.to_string() };
-        let running = self.edge.engine().running().map_err(not_yet)?;
-        let mut progress = running.writer.progress();
         let mut changed = self.edge.engine().changed();
         changed.mark_unchanged();
+        let running = self.edge.engine().running().map_err(not_yet)?;
+        let mut progress = running.writer.progress();
         loop {
             progress.mark_unchanged();
             for noun in running.shard.find(&Lookup::BeingForgotten).map_err(unreadable)?.iter() {
@@ -98,7 +102,9 @@ impl Eraser {
                 }
             }
             tokio::select! {
-                moved = progress.changed() => if moved.is_err() { return Ok(()) },
+                moved = progress.changed() => if moved.is_err() {
+                    return Err(Error::CatchingUp { message: "its writer has ended".to_owned() });
+                },
                 _ = changed.changed() => return Ok(()),
             }
         }

@@ -140,8 +140,8 @@ async fn key_of(house: &House, customer_id: &str) -> String {
 async fn has_key(house: &House, subject: &str) -> bool {
     let client = house.nats().connect(Identity::Operator).await;
     let stream = async_nats::jetstream::new(client).get_stream("SEVA_KEYS").await.unwrap();
-    let last = stream.get_last_raw_message_by_subject(subject).await.unwrap();
-    !last.payload.is_empty()
+    // Overwritten and not yet marked there is no message at all.
+    stream.get_last_raw_message_by_subject(subject).await.is_ok_and(|last| !last.payload.is_empty())
 }
 
 /// Where nats-server keeps the stream of keys.
