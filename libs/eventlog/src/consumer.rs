@@ -13,7 +13,7 @@ const MARK: &str = "seva-reader";
 /// Why there is no consumer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClaimError {
-    /// Others read under every one of the names.
+    /// Others read under every one of the names, as far as can be told.
     #[error("all {0} names of consumers are in use: that many may read at once under one identity")]
     AllInUse(usize),
     /// The server gave no answer, or refused.
@@ -50,7 +50,11 @@ pub async fn claim<I>(
         let is_idle = match stream.consumer_info(name).await {
             Ok(info) => info.num_waiting == 0,
             Err(error) if error.kind() == ConsumerInfoErrorKind::NotFound => true,
-            Err(error) => return Err(refused(error)),
+            // In a cluster its server may be down: another name may do.
+            Err(error) => {
+                tracing::debug!(name, %error, "whether anybody reads from a consumer cannot be told");
+                false
+            }
         };
         if is_idle {
             // It may be gone by now, or another's: whether the name is free is found out below.
