@@ -9,12 +9,12 @@ use anyhow::{Context as _, Result, ensure};
 use seva_api::pb::operations::v1::GetStatusRequest;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_host::endpoints::Endpoints;
-use seva_stories::command;
+use seva_stories::{Client, command};
 use seva_support::{TestNats, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,8 +42,9 @@ impl Served {
     }
 
     /// A connection to a service.
-    pub(crate) fn channel(&self, service: &str) -> Result<Channel> {
-        Ok(Endpoint::from_shared(self.endpoints.service(service)?.to_owned())?.connect_lazy())
+    pub(crate) fn channel(&self, service: &str) -> Result<Client> {
+        let endpoint = Endpoint::from_shared(self.endpoints.service(service)?.to_owned())?;
+        Ok(seva_tokens::client(endpoint.connect_lazy()))
     }
 
     /// Waits until every service has read, reacted to and folded all there is.
