@@ -10,10 +10,11 @@ use seva_api::pb::operations::v1::GetStatusRequest;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
 use seva_host::endpoints::{self, Endpoints};
 use seva_support::{TestNats, eventually};
+use seva_tokens::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 
 use crate::program::command;
 
@@ -58,8 +59,9 @@ impl Served {
     }
 
     /// A connection to a service.
-    pub fn channel(&self, service: &str) -> Result<Channel> {
-        Ok(Endpoint::from_shared(self.endpoints.service(service)?.to_owned())?.connect_lazy())
+    pub fn channel(&self, service: &str) -> Result<Client> {
+        let endpoint = Endpoint::from_shared(self.endpoints.service(service)?.to_owned())?;
+        Ok(seva_tokens::client(endpoint.connect_lazy()))
     }
 
     /// Waits until every service has read, reacted to and folded all there is.

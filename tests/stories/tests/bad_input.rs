@@ -407,9 +407,9 @@ async fn every_other_request_that_cannot_be_is_refused_with_the_field_that_is_wr
         expected_version: None,
     };
     assert_names(&refusal(policy.publish_policy(publish)).await, "document", "publish");
-    let mut by_nobody = Request::new(interaction("1", "A-1", "Hello?"));
-    by_nobody.metadata_mut().insert("seva-actor", "Ana Rao".parse().unwrap());
-    assert_names(&refusal(intake.log_interaction(by_nobody)).await, "metadata.seva-actor", "caller");
+    let mut for_nothing = Request::new(interaction("1", "A-1", "Hello?"));
+    for_nothing.metadata_mut().insert("seva-purpose", "curiosity".parse().unwrap());
+    assert_names(&refusal(intake.log_interaction(for_nothing)).await, "metadata.seva-purpose", "purpose");
     assert_eq!(house.log().await.end, end);
 }
 

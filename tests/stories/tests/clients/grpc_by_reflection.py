@@ -1,6 +1,6 @@
 """Logs an interaction with messages made from what reflection tells, and reads it back.
 
-Usage: grpc_by_reflection.py HOST:PORT
+Usage: grpc_by_reflection.py HOST:PORT TOKEN
 Prints one JSON object. Knows nothing of the service but its name.
 """
 
@@ -16,8 +16,21 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 SERVICE = "seva.intake.v1.IntakeService"
 
 
-def main(address):
-    channel = grpc.insecure_channel(address)
+class Caller(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
+    """Says in every call who makes it, and what for."""
+
+    def __init__(self, token):
+        self.metadata = [("authorization", f"Bearer {token}"), ("seva-purpose", "service")]
+
+    def intercept_unary_unary(self, continuation, details, request):
+        return continuation(details._replace(metadata=self.metadata), request)
+
+    def intercept_stream_stream(self, continuation, details, requests):
+        return continuation(details._replace(metadata=self.metadata), requests)
+
+
+def main(address, token):
+    channel = grpc.intercept_channel(grpc.insecure_channel(address), Caller(token))
     database = ProtoReflectionDescriptorDatabase(channel)
     assert SERVICE in database.get_services(), database.get_services()
     service = DescriptorPool(database).FindServiceByName(SERVICE)
@@ -30,7 +43,7 @@ def main(address):
             request_serializer=takes.SerializeToString,
             response_deserializer=answers.FromString,
         )
-        answer, done = invoke.with_call(ParseDict(request, takes()), metadata=[("seva-actor", "agent:py")], timeout=20)
+        answer, done = invoke.with_call(ParseDict(request, takes()), timeout=20)
         replayed = ("seva-replayed", "true") in [(key, value) for key, value in done.initial_metadata()]
         return MessageToDict(answer, preserving_proto_field_name=True), replayed
 
@@ -67,4 +80,4 @@ def main(address):
     )
 
 
-main(sys.argv[1])
+main(sys.argv[1], sys.argv[2])

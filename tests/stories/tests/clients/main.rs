@@ -78,7 +78,12 @@ async fn python_logs_an_interaction_by_reflection_reads_it_back_and_finds_it_in_
     };
     let house = House::start().await;
     let intake = house.url(Service::Intake);
-    let grpc = script(&python, "grpc_by_reflection.py", &[intake.trim_start_matches("http://")]).await;
+    let grpc = script(
+        &python,
+        "grpc_by_reflection.py",
+        &[intake.trim_start_matches("http://"), &seva_tokens::token("agent:py")],
+    )
+    .await;
     assert_eq!(grpc["texts"], serde_json::json!(["மகிழ்ச்சி: the parcel came."]), "{grpc}");
     assert_eq!(grpc["replayed"], serde_json::json!([false, true]), "{grpc}");
     assert_eq!((&grpc["is_same"], &grpc["refused"]), (&true.into(), &"ALREADY_EXISTS".into()), "{grpc}");

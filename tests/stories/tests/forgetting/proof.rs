@@ -38,6 +38,7 @@ type Ids = BTreeMap<usize, String>;
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_a_hundred_people_forgotten_and_nothing_else_is_different() -> Result<()> {
     let mut nats = seva_support::nats().await;
+    seva::nats::set_up(&nats.url(), nats.seeds(), 1).await?;
     let folder = tempfile::tempdir()?;
     let served = Served::start(&nats, folder.path()).await?;
     come(&served, folder.path()).await?;

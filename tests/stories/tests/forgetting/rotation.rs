@@ -6,6 +6,7 @@ use seva_api::pb::intake::v1::{ConfirmForgettingRequest, ForgetCustomerRequest};
 use seva_domain::customer::Event as CustomerEvent;
 use seva_domain::noun::{Event, Noun};
 use seva_eventlog::commit::ReadCommit;
+use seva_rights::Identity;
 use seva_stories::say::interaction;
 use seva_stories::{Served, as_actor, seva};
 use seva_support::{TestNats, eventually};
@@ -30,7 +31,7 @@ async fn can_be_read(served: &Served, customer_id: &str) -> bool {
 /// The subject of the customer's first key.
 async fn subject(nats: &TestNats, customer_id: &str) -> String {
     let noun = Noun::Customer(customer_id.parse().unwrap());
-    let client = async_nats::connect(nats.url()).await.unwrap();
+    let client = nats.connect(Identity::Operator).await;
     let mut stream = async_nats::jetstream::new(client).get_stream("SEVA_LOG").await.unwrap();
     let last = stream.info().await.unwrap().state.last_sequence;
     for sequence in 1..=last {
@@ -50,13 +51,14 @@ async fn subject(nats: &TestNats, customer_id: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_master_key_is_rotated_while_services_run() {
     let nats = seva_support::nats().await;
+    seva::nats::set_up(&nats.url(), nats.seeds(), 1).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let key_file = folder.path().join("master.key");
     MasterKey::generate_file(&key_file).unwrap();
     let served = Served::start(&nats, folder.path()).await.unwrap();
     let (asha, ben) = (says(&served, "asha", "1").await, says(&served, "ben", "2").await);
     served.settled().await;
-    let client = async_nats::connect(nats.url()).await.unwrap();
+    let client = nats.connect(Identity::Operator).await;
     let context = async_nats::jetstream::new(client);
     let subject = subject(&nats, &asha).await;
     let keys = context.get_stream("SEVA_KEYS").await.unwrap();
@@ -86,7 +88,12 @@ async fn the_master_key_is_rotated_while_services_run() {
     assert!(can_be_read(&served, &ben).await);
     assert!(served.stop().await.unwrap().success());
 
-    context.publish(subject, backup).await.unwrap().await.unwrap();
+    // As if the store had been put back: what says that the key is gone is not there.
+    let store = async_nats::jetstream::new(nats.connect_to_harm().await);
+    let keys = store.get_stream("SEVA_KEYS").await.unwrap();
+    let mark = keys.get_last_raw_message_by_subject(&subject).await.unwrap();
+    keys.delete_message(mark.sequence).await.unwrap();
+    store.publish(subject, backup).await.unwrap().await.unwrap();
     let served = Served::start(&nats, folder.path()).await.unwrap();
     for living in others.iter().chain([&ben]) {
         assert!(can_be_read(&served, living).await);

@@ -6,12 +6,11 @@ use std::process::{Output, Stdio};
 
 use seva_host::nats_server::{NatsServer, Options};
 use seva_rights::{Identity, Seeds};
-use seva_stories::program;
+use seva_stories::command;
 use seva_support::nats;
-use tokio::process::Command;
 
 async fn run<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> (bool, String) {
-    let mut command = Command::new(program());
+    let mut command = command();
     command.args(args).env("SEVA_MASTER_KEY", "07".repeat(32)).stdin(Stdio::null()).kill_on_drop(true);
     let Output { status, stdout, stderr } = command.output().await.unwrap();
     (status.success(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())

@@ -17,8 +17,7 @@ use seva_api::pb::intake::v1::{
     ImportStart, ListOpenCasesRequest, LogInteractionRequest, ReclassifyCaseRequest, RegisterCustomerRequest,
     RejectResolutionRequest, ReopenCaseRequest, ResolveCaseRequest,
 };
-use seva_stories::{as_actor, say};
-use tonic::transport::Channel as Connection;
+use seva_stories::{Client as Connection, as_actor, say};
 use tonic::{Response, Status};
 
 /// Who calls: an opaque id, as staff have.
@@ -329,7 +328,11 @@ impl Caller {
         let answer = self.feedback.reroute_suggestion(as_actor(ACTOR, request)).await;
         self.refused(answer)?;
         let mut request = tonic::Request::new(GetCaseRequest::default());
-        request.metadata_mut().insert("seva-actor", "Zquillonbrae".parse().context("plain text")?);
+        request.metadata_mut().insert("seva-purpose", "Zquillonbrae".parse().context("plain text")?);
+        let answer = self.intake.get_case(request).await;
+        self.refused(answer)?;
+        let mut request = tonic::Request::new(GetCaseRequest::default());
+        request.metadata_mut().insert("authorization", "Bearer Zquillonbrae".parse().context("plain text")?);
         let answer = self.intake.get_case(request).await;
         self.refused(answer)
     }

@@ -40,7 +40,9 @@ impl Served {
 
     async fn status(&self) -> Option<GetStatusResponse> {
         let url = self.endpoints.service("history").unwrap().to_owned();
-        let mut operations = OperationsServiceClient::new(Endpoint::from_shared(url).unwrap().connect_lazy());
+        let mut operations = OperationsServiceClient::new(seva_tokens::client(
+            Endpoint::from_shared(url).unwrap().connect_lazy(),
+        ));
         Some(operations.get_status(GetStatusRequest {}).await.ok()?.into_inner())
     }
 
