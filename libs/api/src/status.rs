@@ -12,6 +12,11 @@ use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt
 /// The domain of every reason.
 pub const DOMAIN: &str = "seva";
 
+/// How much of a message, of a word in it, and of all that is wrong is told: an answer's status goes as headers, of which clients take 16 KiB.
+const MESSAGE_CHARS_MAX: usize = 500;
+const WORD_CHARS_MAX: usize = 200;
+const WRONG_MAX: usize = 20;
+
 /// Every reason that a caller can meet, sorted. Callers branch on them: none is ever renamed.
 pub const REASONS: &[&str] = &[
     "ABORTED",
@@ -293,7 +298,7 @@ impl Error {
             | Error::TooOften { .. }
             | Error::Unauthenticated => Vec::new(),
         };
-        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        facts.into_iter().map(|(name, value)| (name.to_owned(), clipped(&value, WORD_CHARS_MAX))).collect()
     }
 }
 
@@ -327,24 +332,24 @@ impl From<Error> for Status {
         debug_assert!(REASONS.contains(&error.reason()), "{} is not listed in REASONS", error.reason());
         let mut details = ErrorDetails::new();
         let mut facts = error.metadata();
-        let mut message = error.to_string();
+        let mut message = clipped(&error.to_string(), MESSAGE_CHARS_MAX);
         match &error {
             Error::Malformed(violations) => {
-                let violations =
-                    violations.iter().map(|wrong| FieldViolation::new(&wrong.field, &wrong.description));
+                let violations = told(violations)
+                    .map(|Violation { field, description }| FieldViolation::new(field, description));
                 details.set_bad_request(violations.collect::<Vec<_>>());
             }
             Error::MessageTooLarge { .. } => {
                 details.add_bad_request_violation("", message.clone());
             }
             Error::PolicyInvalid(findings) => {
-                let findings = findings
-                    .iter()
-                    .map(|found| PreconditionViolation::new("POLICY", &found.field, &found.description));
+                let findings = told(findings).map(|Violation { field, description }| {
+                    PreconditionViolation::new("POLICY", field, description)
+                });
                 details.set_precondition_failure(findings.collect::<Vec<_>>());
             }
             Error::NotFound { what, id } => {
-                details.set_resource_info(*what, id, "", "");
+                details.set_resource_info(*what, clipped(id, WORD_CHARS_MAX), "", "");
             }
             Error::Internal(source) => {
                 let id = format!("err_{:016x}", rand::rng().next_u64());
@@ -380,8 +385,15 @@ pub fn complete(status: Status) -> Status {
         return status;
     }
     let (code, message) = (status.code(), status.message());
-    // What tonic says when it cannot even cut a message out of what the caller sent. It calls that INTERNAL or OUT_OF_RANGE.
-    let broken = ["Missing request message", "Unexpected EOF", "protocol error", "Error decompressing"];
+    // What tonic says when it cannot even cut a message out of what the caller sent, and what its own codec says of messages that are not
+    // ours: those of health and reflection. It calls that INTERNAL or OUT_OF_RANGE.
+    let broken = [
+        "Missing request message",
+        "Unexpected EOF",
+        "protocol error",
+        "Error decompressing",
+        "failed to decode Protobuf message",
+    ];
     if code == Code::OutOfRange || (code == Code::ResourceExhausted && message.contains("decompressing")) {
         return Error::MessageTooLarge { limit_bytes: crate::REQUEST_BYTES_MAX }.into();
     }
@@ -432,6 +444,25 @@ pub fn complete_response<B>(mut response: http::Response<B>) -> http::Response<B
         }
     }
     response
+}
+
+/// A text, cut where it is longer than so many characters.
+fn clipped(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+/// What is wrong, as far as it is told, and how much more there is.
+fn told(violations: &[Violation]) -> impl Iterator<Item = Violation> + '_ {
+    let more = violations.len().saturating_sub(WRONG_MAX);
+    let rest = (more > 0).then(|| Violation::new("", format!("has {more} more mistakes")));
+    let clip = |wrong: &Violation| {
+        let Violation { field, description } = wrong;
+        Violation::new(clipped(field, WORD_CHARS_MAX / 2), clipped(description, WORD_CHARS_MAX))
+    };
+    violations.iter().take(WRONG_MAX).map(clip).chain(rest)
 }
 
 /// The violations as one sentence.

@@ -89,6 +89,33 @@ fn the_details_say_what_to_mend() {
 }
 
 #[test]
+fn whatever_is_wrong_a_status_fits_into_the_headers_that_clients_take() {
+    let long = "x".repeat(100_000);
+    let violations = || (0..1_000).map(|n| Violation::new(format!("{n}{long}"), &*long)).collect::<Vec<_>>();
+    for error in [
+        Error::Malformed(violations()),
+        Error::NotFound { what: "read model", id: long.clone() },
+        Error::PolicyInvalid(violations()),
+        Error::Refused {
+            reason: "CASE_CLOSED",
+            message: long.clone(),
+            metadata: vec![("word", long.clone())],
+        },
+    ] {
+        let status = Status::from(error);
+        let mut headers = tonic::codegen::http::HeaderMap::new();
+        status.add_header(&mut headers).unwrap();
+        let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+        assert!(bytes < 16 * 1024, "{bytes}");
+    }
+    let few = Status::from(Error::Malformed(
+        (0..40).map(|n| Violation::new(format!("f{n}"), "is missing")).collect(),
+    ));
+    let told = few.get_error_details().bad_request().unwrap().field_violations.clone();
+    assert_eq!((told.len(), told[20].description.as_str()), (21, "has 20 more mistakes"));
+}
+
+#[test]
 fn what_is_internal_stays_inside() {
     let status = Status::from(Error::Internal("row 7 does not parse".into()));
     let id = status.get_error_details().error_info().unwrap().metadata["error_id"].clone();

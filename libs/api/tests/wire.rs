@@ -67,6 +67,7 @@ async fn serve() -> (Channel, JoinSet<()>) {
             .layer(tower::util::MapResponseLayer::new(status::complete_response))
             .add_service(PolicyServiceServer::new(Policies))
             .add_service(reflection::service(&["seva.policy.v1.PolicyService"]).unwrap())
+            .add_service(tonic_health::server::health_reporter().1)
             .serve_with_incoming(TcpListenerStream::new(listener))
             .await
             .unwrap();
@@ -139,6 +140,13 @@ async fn what_does_not_decode_is_the_callers_mistake() {
     assert_refused(&status, Code::InvalidArgument, "MALFORMED");
     let violations = status.get_error_details().bad_request().unwrap().field_violations.clone();
     assert_eq!(violations[0].field, "document");
+}
+
+#[tokio::test]
+async fn what_does_not_decode_is_the_callers_mistake_whosever_message_it_is() {
+    let status =
+        refused("/grpc.health.v1.Health/Check", vec![Bytes::from_static(&[0x0a, 2, 0xff, 0xfe])]).await;
+    assert_refused(&status, Code::InvalidArgument, "MALFORMED");
 }
 
 #[tokio::test]

@@ -57,6 +57,8 @@ pub(crate) enum Group {
     Publish,
     /// LogInteraction.
     Intake,
+    /// Five times as much as can be done.
+    Overload,
     /// ImportInteractions.
     Import,
     /// What follows by itself from a command, and what that costs.

@@ -10,6 +10,7 @@ mod import;
 mod intake;
 mod latencies;
 mod messages;
+mod overload;
 mod publish;
 mod queries;
 mod reactions;
@@ -88,6 +89,9 @@ async fn measure(measures: &Measures, table: &mut Table) -> anyhow::Result<()> {
         import::first(&house, &mut customers, intake::EXISTING).await?;
         let new = intake::measure(&house, measures, table).await?;
         customers.add(new);
+    }
+    if measures.wants(Group::Overload) {
+        overload::measure(&house, measures, table).await?;
     }
     if measures.wants(Group::Import) {
         import::measure(&house, measures, &mut customers, table).await?;

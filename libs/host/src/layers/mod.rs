@@ -5,6 +5,7 @@
 mod deadline;
 mod rates;
 mod refusal;
+mod until;
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -15,11 +16,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use futures::FutureExt;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -28,6 +30,7 @@ pub use self::deadline::Deadline;
 use self::deadline::{before_the_client_gives_up, grpc_timeout};
 pub use self::rates::{Caller, Rate, Rates};
 pub use self::refusal::Refusal;
+use self::until::Until;
 use crate::chance;
 
 /// The limits a server holds every request to.
@@ -128,6 +131,23 @@ impl Guards {
         self.refuse(&Refusal::Panicked { reference })
     }
 
+    /// Cuts a stream off at its deadline.
+    fn until(&self, answer: Response<Body>, deadline: Instant, after_ms: u64) -> Response<Body> {
+        let mut farewell = HeaderMap::new();
+        match (self.answer)(&Refusal::TooLate { after_ms }).add_header(&mut farewell) {
+            Ok(()) => {
+                let late = self.counters.too_late.clone();
+                answer.map(|body| {
+                    Body::new(Until::new(body, tokio::time::sleep_until(deadline), farewell, late))
+                })
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a deadline cannot be told");
+                answer
+            }
+        }
+    }
+
     /// Returns how long the request may take, or nothing for a stream that names no deadline.
     fn allowance<B>(&self, request: &Request<B>) -> Option<Duration> {
         let asked = grpc_timeout(request.headers());
@@ -177,8 +197,9 @@ where
         let path = request.uri().path().to_owned();
         let allowance = self.guards.allowance(&request);
         let sleep = allowance.map(|allowance| tokio::time::sleep(before_the_client_gives_up(allowance)));
-        if let Some(sleep) = &sleep {
-            request.extensions_mut().insert(Deadline(sleep.deadline()));
+        let deadline = sleep.as_ref().map(tokio::time::Sleep::deadline);
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(Deadline(deadline));
         }
         let handling = match std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request))) {
             Ok(handling) => AssertUnwindSafe(handling).catch_unwind(),
@@ -194,16 +215,19 @@ where
                     None => std::future::pending().await,
                 }
             };
+            let after_ms = allowance.unwrap_or_default().as_millis().try_into().unwrap_or(u64::MAX);
             let answer = tokio::select! {
                 biased;
                 answer = handling => answer.unwrap_or_else(|panic| Ok(guards.panicked(&path, panic))),
-                () = too_late => {
-                    let after_ms = allowance.unwrap_or_default().as_millis().try_into().unwrap_or(u64::MAX);
-                    Ok(guards.refuse(&Refusal::TooLate { after_ms }))
-                }
+                () = too_late => Ok(guards.refuse(&Refusal::TooLate { after_ms })),
             };
             drop(permit);
-            answer
+            match deadline {
+                Some(deadline) if (guards.limits.streams)(&path) => {
+                    answer.map(|answer| guards.until(answer, deadline, after_ms))
+                }
+                _ => answer,
+            }
         })
     }
 }

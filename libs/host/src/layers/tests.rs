@@ -1,7 +1,9 @@
 //! The limits as their clients see them.
 
-use axum::http::{HeaderMap, Method};
-use tokio::time::Instant;
+use axum::http::Method;
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use tonic::Code;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server};
@@ -95,6 +97,22 @@ async fn a_stream_has_only_the_deadline_it_asks_for() {
     assert!(tokio::time::timeout(Duration::from_secs(3600), watching).await.is_err());
     let bounded = answer(&guards, request("/watch", Some("50S"))).await;
     assert_eq!(code(&bounded), Code::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_begun_ends_at_its_deadline_with_a_status() {
+    let endless = service_fn(|_: Request<Body>| async {
+        let body = StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Status>>());
+        Ok::<_, Infallible>(Response::new(Body::new(body)))
+    });
+    let guards = guards(1);
+    let began = Instant::now();
+    let watching = guards.layer(endless).oneshot(request("/watch", Some("2S"))).await.unwrap();
+    let end = watching.into_body().collect().await.unwrap();
+    let status = Status::from_header_map(end.trailers().unwrap()).unwrap();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(began.elapsed() <= Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(guards.counters.too_late.get(), 1);
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 mod answers;
 mod call;
 mod check;
+#[cfg(test)]
+mod fuzz_tests;
 mod group;
 mod join;
 mod map;

@@ -1,5 +1,7 @@
 //! What stands before the services, met over real sockets: each limit bites, says so, and leaves the server well.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod limits;
 mod raw;
 mod tls;

@@ -21,7 +21,6 @@ const END_HEADERS: u8 = 4;
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
-    pub(crate) flags: u8,
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
 }
@@ -63,10 +62,10 @@ impl Raw {
         let reading = async {
             let mut head = [0; 9];
             self.0.read_exact(&mut head).await.ok()?;
-            let [a, b, c, kind, flags, stream @ ..] = head;
+            let [a, b, c, kind, _, stream @ ..] = head;
             let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
             self.0.read_exact(&mut payload).await.ok()?;
-            Some(Frame { kind, flags, stream: u32::from_be_bytes(stream), payload })
+            Some(Frame { kind, stream: u32::from_be_bytes(stream), payload })
         };
         tokio::time::timeout(PATIENCE, reading).await.expect("the server answers, or ends the connection")
     }

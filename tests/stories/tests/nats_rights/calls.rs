@@ -73,6 +73,9 @@ fn writing() -> Vec<Call> {
     let mut calls: Vec<Call> =
         Service::ALL.iter().map(|service| ask(format!("seva.log.{}.0", service.name()), "{}")).collect();
     calls.push(ask("seva.log.nobody.0", "{}"));
+    for service in Service::ALL.map(Service::name).iter().chain([&"history"]) {
+        calls.push(ask(format!("seva.audit.{service}"), "{}"));
+    }
     calls.push(ask("seva.events.case.opened", "{}"));
     calls.push(ask("seva.key.{key}", "wrapped"));
     calls.push(noted("a key that is there", KEY, "another"));
@@ -90,6 +93,7 @@ fn on_stream(stream: &str, config: &str) -> Vec<Call> {
     let subject = match stream {
         "SEVA_LOG" => "seva.log.intake.0",
         "SEVA_EVENTS" => "seva.events.case.opened",
+        "SEVA_AUDIT" => "seva.audit.intake",
         _ => KEY,
     };
     vec![
@@ -129,6 +133,7 @@ fn on_consumers(stream: &str) -> Vec<Call> {
     let (filter, all) = match stream {
         "SEVA_LOG" => ("seva.log.intake.0", "seva.log.>"),
         "SEVA_EVENTS" => ("seva.events.case.>", "seva.events.>"),
+        "SEVA_AUDIT" => ("seva.audit.intake", "seva.audit.>"),
         _ => (KEY, "seva.key.*"),
     };
     let filtered = |filter: &str| format!(r#", "filter_subject": "{filter}""#);

@@ -10,7 +10,7 @@ use seva_rights::Identity;
 use seva_support::{TestNats, nats};
 
 /// The streams.
-pub(crate) const STREAMS: [&str; 3] = ["SEVA_EVENTS", "SEVA_KEYS", "SEVA_LOG"];
+pub(crate) const STREAMS: [&str; 4] = ["SEVA_AUDIT", "SEVA_EVENTS", "SEVA_KEYS", "SEVA_LOG"];
 
 /// A key that is there.
 pub(crate) const KEY: &str = "seva.key.00000000000000000000000000000001";
@@ -46,6 +46,8 @@ impl Place {
             ("seva.log.intake.0", "{}"),
             ("seva.events.case.opened", "{}"),
             ("seva.events.case.opened", "{}"),
+            ("seva.audit.intake", "{}"),
+            ("seva.audit.intake", "{}"),
             (KEY, "wrapped"),
             ("seva.key.00000000000000000000000000000002", "wrapped"),
             ("seva.key.00000000000000000000000000000003", "wrapped"),
