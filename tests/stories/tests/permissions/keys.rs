@@ -58,7 +58,7 @@ async fn the_last_keys_count_for_a_day_and_unknown_ones_are_asked_for_once_in_a_
 
     server.abort();
     assert!(server.await.unwrap_err().is_cancelled());
-    let hours = |count| later(now, Duration::from_secs(count * 3_600));
+    let hours = |count: u64| later(now, Duration::from_secs(count * 3_600));
     verifier.verify(&good, hours(1)).await.expect("the address is down, the last keys count");
     verifier.verify(&good, hours(23)).await.expect("still");
     let fresh = carrying(&seva_tokens::token("agent-8"));
