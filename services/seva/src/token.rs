@@ -140,8 +140,13 @@ impl DevKey {
         }
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let key = DevKey::parse(&text).with_context(|| format!("{} holds no Ed25519 key", file.display()))?;
-        seva_host::files::write_whole(&folder.join(KEYS_FILE), &key.keys().to_string())?;
-        seva_host::files::write_whole(&folder.join(IDENTITY_FILE), &identity_file())?;
+        // What is there already may name more than this key.
+        for (name, text) in [(KEYS_FILE, key.keys().to_string()), (IDENTITY_FILE, identity_file())] {
+            let path = folder.join(name);
+            if !path.exists() {
+                seva_host::files::write_whole(&path, &text)?;
+            }
+        }
         Ok(key)
     }
 

@@ -54,6 +54,7 @@ async fn a_signing_key_is_rotated_under_load_and_no_call_fails() {
     let data = data.path().to_owned();
     let services = vec![Service::Intake];
     let intake = Services::start(&Options { services, data, identity, ..house.options().clone() }).await;
+    house.settled_with(&[&intake]).await;
 
     let (calls, is_over) = (&AtomicU64::new(0), &AtomicBool::new(false));
     let in_use = &Mutex::new(token(&old));

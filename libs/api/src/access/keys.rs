@@ -212,12 +212,17 @@ impl Keys {
         self.held(id, now)?.ok_or(NoKey::Unknown)
     }
 
-    fn held(&self, id: &str, now: At) -> Result<Option<Arc<Key>>, NoKey> {
+    /// Whether they could not be read again for so long that none counts.
+    pub(super) fn are_too_old(&self, now: At) -> bool {
         let held = self.lock();
-        if !held.named.is_empty() && since(held.read_at, now) > KEPT_MAX {
+        !held.named.is_empty() && since(held.read_at, now) > KEPT_MAX
+    }
+
+    fn held(&self, id: &str, now: At) -> Result<Option<Arc<Key>>, NoKey> {
+        if self.are_too_old(now) {
             return Err(NoKey::TooOld);
         }
-        Ok(held.named.get(id).cloned())
+        Ok(self.lock().named.get(id).cloned())
     }
 
     async fn read_or_warn(&self, now: At) {

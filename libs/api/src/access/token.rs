@@ -195,7 +195,9 @@ impl Verifier {
     async fn remembered(&self, digest: &[u8; 32], now: At) -> Result<Option<Arc<Principal>>, BadToken> {
         let found = self.remembered.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned();
         let Some(Remembered { issuer, generation, times, principal }) = found else { return Ok(None) };
-        if self.issuers[issuer].keys.generation(now).await != generation {
+        let keys = &self.issuers[issuer].keys;
+        // Keys that are others now, or too old: it is verified anew.
+        if keys.generation(now).await != generation || keys.are_too_old(now) {
             return Ok(None);
         }
         times.check(now)?;

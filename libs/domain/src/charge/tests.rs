@@ -176,6 +176,23 @@ fn a_refund_above_the_limit_needs_somebody_who_did_not_request_it() {
 }
 
 #[test]
+fn whoever_acts_for_the_requester_or_was_acted_for_is_not_the_second_person() {
+    let required = SecondApprovalRequired { refund: refund_id(1), alone_up_to: minor(5_000) };
+    for (n, same) in
+        [actor("ana").acting_for(&actor("bo")), actor("bo").acting_for(&actor("ana"))].iter().enumerate()
+    {
+        let given_by = ApprovalGiven { refund: refund_id(1), by: same.clone() };
+        given(requested(5_001))
+            .when(Command::Approve(given_by.clone()))
+            .then([Event::ApprovalGiven(given_by)])
+            .and_policy([Event::SecondApprovalRequired(required.clone())]);
+        assert!(same.shares_somebody_with(&actor("ana")), "{n}");
+    }
+    assert!(!actor("bo").acting_for(&actor("cleo")).shares_somebody_with(&actor("ana")));
+    assert_eq!(actor("ana").acting_for(&actor("ana")), actor("ana"), "for oneself is for nobody else");
+}
+
+#[test]
 fn consequential_cost_above_the_limit_is_declined_with_the_limit() {
     let lines = [line(LineKind::Principal, 100), line(LineKind::Consequential, 4_001)];
     let because = DeclinedBecause::ConsequentialAbove { up_to: minor(4_000), would_be: minor(4_001) };

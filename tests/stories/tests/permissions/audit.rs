@@ -7,6 +7,7 @@ use serde_json::Value;
 use seva::token::Person;
 use seva_api::access::{AUDIT_STREAM, Role};
 use seva_api::pb::intake::v1::GetCaseRequest;
+use seva_rights::Identity;
 use seva_stories::say::{at_least, interaction};
 use seva_stories::{House, as_person, refused};
 use seva_support::eventually;
@@ -16,7 +17,7 @@ const SECRET: &str = "The parcel smelled of Zquillon";
 
 /// Every audit record there is, and all messages as text.
 async fn records(house: &House) -> (Vec<Value>, String) {
-    let client = async_nats::connect(house.nats().url()).await.unwrap();
+    let client = house.nats().connect(Identity::Operator).await;
     let stream = async_nats::jetstream::new(client).get_stream(AUDIT_STREAM).await.unwrap();
     let (mut found, mut text) = (Vec::new(), String::new());
     let last = stream.cached_info().state.last_sequence;

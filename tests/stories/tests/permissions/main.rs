@@ -5,6 +5,7 @@
 mod audit;
 mod call;
 mod forged;
+mod keys;
 mod matrix;
 mod objects;
 mod texts;

@@ -38,11 +38,14 @@ struct Program {
 
 impl Program {
     async fn start(nats: &seva_support::TestNats, folder: &Path) -> Program {
+        seva::nats::set_up(&nats.url(), nats.seeds(), 1).await.unwrap();
         let data = folder.join("data");
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let child = command()
             .args(["serve", "--nats", &nats.url(), "--monitor", &nats.monitor_url(), "--data"])
             .arg(&data)
+            .arg("--nats-creds")
+            .arg(nats.seeds().folder())
             .arg("--identity")
             .arg(folder.join(IDENTITY_FILE))
             .env("SEVA_MASTER_KEY", "07".repeat(32))
