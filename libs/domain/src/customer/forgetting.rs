@@ -54,7 +54,7 @@ fn confirm(known: &Known, by: &Actor) -> Result<Vec<Event>, Rejection> {
     if !known.holds.is_empty() {
         return Err(Rejection::Held);
     }
-    if asked.by == *by {
+    if asked.by.shares_somebody_with(by) {
         return Err(Rejection::SecondPersonNeeded);
     }
     let confirmed = ForgettingConfirmed { by: by.clone(), keys: known.keys.clone() };

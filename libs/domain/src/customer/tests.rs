@@ -202,6 +202,17 @@ fn who_asked_cannot_confirm_whoever_else_asked_after_them() {
 }
 
 #[test]
+fn who_acts_for_whoever_asked_cannot_confirm_it_nor_the_other_way_round() {
+    let for_ana = || actor("bo").acting_for(&actor("ana"));
+    given([registered(), asked("ana")])
+        .when(said(Forgetting::Confirm { by: for_ana() }))
+        .refused("SECOND_PERSON_NEEDED");
+    let reason = ForgettingReason::PersonAsked;
+    let asked_for_ana = Event::ForgettingRequested(ForgettingRequested { by: for_ana(), reason });
+    given([registered(), asked_for_ana]).when(confirm("bo")).refused("SECOND_PERSON_NEEDED");
+}
+
+#[test]
 fn what_nobody_asked_for_is_neither_confirmed_nor_declined() {
     given([registered()]).when(confirm("bo")).refused("FORGETTING_NOT_ASKED");
     given([registered()]).when(decline("bo")).refused("FORGETTING_NOT_ASKED");
