@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use http_body::{Body as _, Frame};
+use http_body_util::BodyExt as _;
 use rand::RngCore as _;
 use seva_domain::values::RequestId;
+use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
@@ -384,7 +387,7 @@ pub fn complete(status: Status) -> Status {
     if status.code() == Code::Ok || !status.details().is_empty() {
         return status;
     }
-    let (code, message) = (status.code(), status.message());
+    let (code, message) = (status.code(), &*clipped(status.message(), MESSAGE_CHARS_MAX));
     // What tonic says when it cannot even cut a message out of what the caller sent, and what its own codec says of messages that are not
     // ours: those of health and reflection. It calls that INTERNAL or OUT_OF_RANGE.
     let broken = [
@@ -428,22 +431,38 @@ pub fn complete(status: Status) -> Status {
     completed
 }
 
-/// [`complete`] for an answer that is nothing but a status, to be mapped over a server's responses.
-pub fn complete_response<B>(mut response: http::Response<B>) -> http::Response<B> {
-    if response.headers().contains_key(Status::GRPC_STATUS)
-        && let Some(status) = Status::from_header_map(response.headers())
+/// [`complete`] for every answer of a server, to be mapped over its responses: where the answer is nothing but a status, and where a status
+/// stands under what was answered before.
+pub fn complete_response(mut response: http::Response<Body>) -> http::Response<Body> {
+    complete_headers(response.headers_mut());
+    if response.body().is_end_stream() {
+        return response;
+    }
+    response.map(|body| {
+        Body::new(body.map_frame(|frame| match frame.into_trailers() {
+            Ok(mut trailers) => {
+                complete_headers(&mut trailers);
+                Frame::trailers(trailers)
+            }
+            Err(frame) => frame,
+        }))
+    })
+}
+
+fn complete_headers(headers: &mut http::HeaderMap) {
+    if headers.contains_key(Status::GRPC_STATUS)
+        && let Some(status) = Status::from_header_map(headers)
         && status.code() != Code::Ok
         && status.details().is_empty()
     {
-        let mut headers = http::HeaderMap::new();
+        let mut completed = http::HeaderMap::new();
         // A status that cannot be written as headers is left as it was.
-        if complete(status).add_header(&mut headers).is_ok() {
-            for (name, value) in &headers {
-                response.headers_mut().insert(name, value.clone());
+        if complete(status).add_header(&mut completed).is_ok() {
+            for (name, value) in &completed {
+                headers.insert(name, value.clone());
             }
         }
     }
-    response
 }
 
 /// A text, cut where it is longer than so many characters.

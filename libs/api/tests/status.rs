@@ -146,7 +146,7 @@ fn a_status_made_elsewhere_gets_its_details() {
 
 #[test]
 fn a_response_that_is_only_a_status_gets_its_details() {
-    let response = complete_response(Status::new(Code::Unimplemented, "no such method").into_http::<()>());
+    let response = complete_response(Status::new(Code::Unimplemented, "no such method").into_http());
     let status = Status::from_header_map(response.headers()).unwrap();
     assert_eq!(status.code(), Code::Unimplemented);
     assert_eq!(status.get_error_details().error_info().unwrap().reason, "UNIMPLEMENTED");

@@ -150,6 +150,19 @@ async fn what_does_not_decode_is_the_callers_mistake_whosever_message_it_is() {
 }
 
 #[tokio::test]
+async fn a_status_under_a_stream_is_complete_and_short() {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+
+    let question = MessageRequest::FileContainingSymbol("x".repeat(70_000));
+    let question = ServerReflectionRequest { host: String::new(), message_request: Some(question) };
+    let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let status = refused(path, vec![question.encode_to_vec().into()]).await;
+    assert_refused(&status, Code::NotFound, "NOT_FOUND");
+    assert!(status.message().len() < 2_000, "{}", status.message().len());
+}
+
+#[tokio::test]
 async fn no_message_at_all_is_the_callers_mistake() {
     assert_refused(&refused(CHECK, Vec::new()).await, Code::InvalidArgument, "MALFORMED");
 }

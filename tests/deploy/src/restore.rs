@@ -113,6 +113,7 @@ async fn a_restored_log_with_its_keys_gives_the_same_answers_from_new_databases(
     for backup in &backups {
         restore(&client, backup).await;
     }
+    seva::nats::set_up(&elsewhere.url(), elsewhere.seeds(), 1).await.unwrap();
     let mut options = house.options().clone();
     (options.nats_url, options.monitor_url) = (elsewhere.url(), elsewhere.monitor_url());
     options.seeds = elsewhere.seeds().clone();

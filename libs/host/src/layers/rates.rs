@@ -76,7 +76,8 @@ struct Buckets {
 
 impl Buckets {
     fn new(rate: Rate) -> Buckets {
-        let each = Duration::from_secs(1) / rate.per_second.get();
+        // Never nothing, or a bucket would hold nothing: two threads do not agree on what time it is.
+        let each = (Duration::from_secs(1) / rate.per_second.get()).max(Duration::from_nanos(1));
         let full_at = Mutex::new(LruCache::new(rate.callers_max));
         Buckets { each, depth: each * rate.burst.get(), hasher: RandomState::new(), full_at }
     }
@@ -163,6 +164,13 @@ mod tests {
             buckets.take("ana", now + ms(10_000)).unwrap();
         }
         buckets.take("ana", now + ms(10_000)).unwrap_err();
+    }
+
+    #[test]
+    fn a_rate_without_end_refuses_nobody_whoever_has_the_later_clock() {
+        let (buckets, now) = (buckets(u32::MAX, u32::MAX, 8), Instant::now());
+        buckets.take("ana", now + Duration::from_millis(1)).unwrap();
+        buckets.take("ana", now).unwrap();
     }
 
     #[test]
