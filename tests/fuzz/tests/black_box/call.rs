@@ -98,10 +98,13 @@ impl Caller<'_> {
             *metadata = seva_tokens::as_actor(caller, ()).into_parts().0;
             metadata.insert("grpc-timeout", MetadataValue::from_static(timeout));
         }
-        if self.maker.rng().random_bool(0.05)
-            && let Ok(value) = format!("Bearer {}", self.maker.word("token")).parse()
-        {
-            metadata.append("authorization", value);
+        if self.maker.rng().random_bool(0.05) {
+            let token = format!("Bearer {}", self.maker.word("token"));
+            if token.len() <= HEADER_BYTES_MAX
+                && let Ok(value) = token.parse()
+            {
+                metadata.append("authorization", value);
+            }
         }
         let purposes = ["service", "refund", "Service", ""];
         let purpose = purposes.choose(self.maker.rng()).copied().unwrap_or_default();

@@ -12,8 +12,8 @@ use seva_api::pb::policy::v1 as policy;
 use seva_api::pb::refunds::v1 as refunds;
 use seva_api::status::Error;
 use seva_api::{
-    escalation as escalations, feedback as suggestions, intake as contacts, policy as policies,
-    refunds as charges,
+    escalation as escalations, feedback as suggestions, forgetting as forgettings, intake as contacts,
+    policy as policies, refunds as charges,
 };
 use seva_domain::values::At;
 use seva_fuzz::{Known, Maker};
@@ -54,6 +54,11 @@ const TARGETS: &[Target] = &[
     ("seva.intake.v1.ConfirmResolutionRequest", |bytes| read(bytes, contacts::CaseChange::confirm)),
     ("seva.intake.v1.RejectResolutionRequest", |bytes| read(bytes, contacts::CaseChange::reject)),
     ("seva.intake.v1.ReopenCaseRequest", |bytes| read(bytes, contacts::CaseChange::reopen)),
+    ("seva.intake.v1.ForgetCustomerRequest", |bytes| read(bytes, forgettings::Saying::ask)),
+    ("seva.intake.v1.ConfirmForgettingRequest", |bytes| read(bytes, forgettings::Saying::confirm)),
+    ("seva.intake.v1.DeclineForgettingRequest", |bytes| read(bytes, forgettings::Saying::decline)),
+    ("seva.intake.v1.PlaceLegalHoldRequest", |bytes| read(bytes, forgettings::Saying::hold)),
+    ("seva.intake.v1.LiftLegalHoldRequest", |bytes| read(bytes, forgettings::Saying::lift)),
     ("seva.intake.v1.ImportStart", |bytes| read(bytes, contacts::import_key)),
     ("seva.refunds.v1.RegisterChargeRequest", |bytes| {
         read(bytes, |request: &refunds::RegisterChargeRequest| charges::Registration::parse(request, NOW));

@@ -217,7 +217,7 @@ async fn a_connection_on_which_nobody_answers_is_ended() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_connection_is_asked_to_be_made_anew_and_no_call_fails() {
     let house = House::start().await;
-    let (age, grace) = (Duration::from_millis(300), Duration::from_millis(300));
+    let (age, grace) = (Duration::from_millis(300), Duration::from_secs(3));
     let held = held(&house, limits(Limits { age, grace, ..Limits::default() })).await;
 
     // This one stays, with a call that never ends.
