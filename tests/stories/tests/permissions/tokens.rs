@@ -108,7 +108,8 @@ async fn every_kind_of_bad_token_is_refused_with_the_same_words_and_the_log_says
     });
     let king = format!("Bearer {}", king.unwrap());
     for (service, path) in PROBES {
-        let status = call(program.channel(service), path, carrying(&[king.clone()])).await.unwrap_err();
+        let status =
+            call(program.channel(service), path, carrying(std::slice::from_ref(&king))).await.unwrap_err();
         let reason = status.get_details_error_info().unwrap().reason;
         assert_eq!(
             (status.code(), reason.as_str()),
