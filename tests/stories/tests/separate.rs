@@ -118,7 +118,9 @@ async fn no_process_outlives_the_demo_whether_it_is_killed_or_loses_one() {
     let mut running: Vec<String> = services_on(&dir).into_iter().map(|(_, service)| service).collect();
     running.sort();
     assert!(running.iter().eq(services.keys()), "{running:?}");
-    let status = async || seva(&["status", "--ready", "--at", dir.path().to_str()?]).await.status.code();
+    let status = async || {
+        seva(&["status", "--ready", "--actor", "operator", "--at", dir.path().to_str()?]).await.status.code()
+    };
     eventually("every service is ready", PATIENCE, async || (status().await == Some(0)).then_some(())).await;
     demo.kill().await.unwrap();
     none_is_left(&dir).await;
