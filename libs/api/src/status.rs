@@ -382,6 +382,16 @@ impl From<Error> for Status {
     }
 }
 
+/// The whole answer to a call that failed before any method saw it.
+pub fn answer(error: Error) -> http::Response<tonic::body::Body> {
+    Status::from(error).into_http()
+}
+
+/// Whether the headers of an answer say that the caller may not.
+pub fn says_denied(headers: &http::HeaderMap) -> bool {
+    Status::from_header_map(headers).is_some_and(|status| status.code() == Code::PermissionDenied)
+}
+
 /// Gives a status that something else made (tonic, a layer) the details that every answer has.
 pub fn complete(status: Status) -> Status {
     if status.code() == Code::Ok || !status.details().is_empty() {

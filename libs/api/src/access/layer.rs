@@ -12,7 +12,6 @@ use seva_domain::values::At;
 use seva_eventlog::writer::Clock;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderMap, Request, Response};
-use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::audit::Audit;
@@ -20,7 +19,7 @@ use super::caller::{Caller, Purpose};
 use super::permission::Method;
 use super::principal::Principal;
 use super::token::{AUTHORIZATION, Verifier};
-use crate::status::Error;
+use crate::status::{Error, answer, says_denied};
 
 /// Stands before all methods of one service.
 #[derive(Clone)]
@@ -81,9 +80,7 @@ impl Door {
 
     /// What a handler denied by an object rule is recorded as well.
     fn note<B>(&self, caller: &Caller, answer: &Response<B>) {
-        let is_denied = Status::from_header_map(answer.headers())
-            .is_some_and(|status| status.code() == Code::PermissionDenied);
-        if is_denied {
+        if says_denied(answer.headers()) {
             let method = caller.method.short_name();
             self.audit.denied(method, caller.actor().as_str(), "OTHER_DEPARTMENT");
         }
@@ -130,7 +127,7 @@ where
             let checked = door.check(request.uri().path(), request.headers()).await;
             let caller = match checked {
                 Ok(caller) => caller,
-                Err(error) => return Ok(Status::from(error).into_http()),
+                Err(error) => return Ok(answer(error)),
             };
             // Nothing behind the door has a use for the secret.
             request.headers_mut().remove(AUTHORIZATION);
