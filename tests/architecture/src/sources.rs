@@ -53,8 +53,6 @@ fn a_fold_names_every_event_so_that_a_new_one_breaks_the_build() {
 const STATUS: &[&str] = &[
     // Every error of a service becomes a status here, and nowhere else.
     "libs/api/src/status.rs",
-    // The door turns calls away before they reach a service, and looks at what services answered.
-    "libs/api/src/access/layer.rs",
     // A request is turned away before it reaches a service: `host` knows no `api`, and lets the service word it.
     "libs/host/src/layers/mod.rs",
     // The caller's side: tonic's codec asks for a status where an answer cannot be read.

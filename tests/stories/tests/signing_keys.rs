@@ -54,11 +54,14 @@ async fn a_signing_key_is_rotated_under_load_and_no_call_fails() {
     let data = data.path().to_owned();
     let services = vec![Service::Intake];
     let intake = Services::start(&Options { services, data, identity, ..house.options().clone() }).await;
-    house.settled_with(&[&intake]).await;
 
-    let (calls, is_over) = (&AtomicU64::new(0), &AtomicBool::new(false));
+    let (calls, is_over) = (&AtomicU64::new(1), &AtomicBool::new(false));
     let in_use = &Mutex::new(token(&old));
     let connection = || IntakeServiceClient::new(intake.connection(Service::Intake));
+    eventually("it serves", PATIENCE, async || {
+        connection().log_interaction(call(&token(&old), 0)).await.ok()
+    })
+    .await;
     let load = (0..CALLERS).map(|_| async {
         let mut client = connection();
         while !is_over.load(Ordering::Relaxed) {

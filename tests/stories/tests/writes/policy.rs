@@ -78,7 +78,7 @@ async fn every_service_that_classifies_has_the_new_policy() {
 }
 
 #[tokio::test]
-async fn publishing_refuses_what_cannot_be_the_policy_with_every_finding() {
+async fn publishing_refuses_what_cannot_be_the_policy_with_what_is_wrong() {
     let house = House::start().await;
     let mut policy = house.policy();
     let wrong = STARTER
@@ -93,7 +93,9 @@ async fn publishing_refuses_what_cannot_be_the_policy_with_every_finding() {
         policy.check_policy(CheckPolicyRequest { document: wrong }).await.unwrap().into_inner().findings;
     assert!(checked.len() >= 2, "{checked:?}");
     let checked: Vec<&str> = checked.iter().map(|finding| finding.path.as_str()).collect();
-    assert_eq!(findings.iter().map(|finding| finding.subject.as_str()).collect::<Vec<_>>(), checked);
+    // A status has room for the first twenty; a check tells all.
+    let told: Vec<&str> = findings.iter().map(|finding| finding.subject.as_str()).collect();
+    assert_eq!(told, checked[..checked.len().min(20)]);
     let fine = CheckPolicyRequest { document: STARTER.to_owned() };
     assert_eq!(policy.check_policy(fine).await.unwrap().into_inner().findings, []);
     assert_eq!(house.log().await.end, end);
