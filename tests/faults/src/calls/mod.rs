@@ -88,7 +88,7 @@ fn refused<T>(status: &Status) -> Outcome<T> {
 }
 
 fn asked<M>(write: &Write, message: M) -> Request<M> {
-    let mut request = seva_tokens::as_actor(&write.actor(), message);
+    let mut request = seva_tokens::as_actor(write.actor(), message);
     request.set_timeout(DEADLINE);
     request
 }
