@@ -40,6 +40,9 @@ pub(crate) struct Measures {
     /// How many calls are in flight, one measurement each.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     pub(crate) in_flight: Vec<usize>,
+    /// Let the services speak TLS.
+    #[arg(long)]
+    pub(crate) tls: bool,
     /// One JSON object instead of the table.
     #[arg(long)]
     pub(crate) json: bool,
@@ -81,7 +84,13 @@ pub(crate) enum Part {
     Echo { folder: PathBuf },
     /// All services, as `seva serve` runs them.
     #[command(hide = true)]
-    Services { nats: String, monitor: String, folder: PathBuf },
+    Services {
+        nats: String,
+        monitor: String,
+        #[arg(long)]
+        tls: bool,
+        folder: PathBuf,
+    },
 }
 
 impl Measures {

@@ -22,12 +22,13 @@ use seva_eventlog::log::Log;
 use seva_host::endpoints::Endpoints;
 use seva_host::nats_server::{self, NatsServer};
 use seva_host::shutdown::Shutdown;
+use seva_host::tls::authority::Authority;
 use seva_rights::{Identity, Seeds};
 use seva_vault::MasterKey;
 use tempfile::TempDir;
 use tokio::process::Child;
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::child;
 use crate::messages::ACTOR;
@@ -51,6 +52,8 @@ pub(crate) struct House {
     /// Of a user who may also make streams that are not Seva's.
     plain: KeyPair,
     services: Option<Child>,
+    /// Whether the services speak TLS.
+    tls: bool,
     endpoints: Endpoints,
     // Removed last.
     folder: TempDir,
@@ -58,7 +61,7 @@ pub(crate) struct House {
 
 impl House {
     /// Starts a nats-server and the services, and waits until they serve.
-    pub(crate) async fn start(scratch: Option<&Path>) -> anyhow::Result<House> {
+    pub(crate) async fn start(scratch: Option<&Path>, tls: bool) -> anyhow::Result<House> {
         let folder = match scratch {
             Some(folder) => TempDir::with_prefix_in("seva-bench-", folder),
             None => TempDir::with_prefix("seva-bench-"),
@@ -71,7 +74,8 @@ impl House {
         let nats = NatsServer::start(options).await?;
         seva::nats::set_up(&nats.url(), &seeds, 1).await?;
         MasterKey::generate_file(folder.path().join("master.key"))?;
-        let mut house = House { nats, seeds, plain, services: None, endpoints: Endpoints::default(), folder };
+        let mut house =
+            House { nats, seeds, plain, services: None, tls, endpoints: Endpoints::default(), folder };
         house.start_services().await?;
         house.settled(0).await?;
         Ok(house)
@@ -79,7 +83,9 @@ impl House {
 
     async fn start_services(&mut self) -> anyhow::Result<()> {
         let (nats, monitor) = (self.nats.url(), self.nats.monitor_url());
-        let (child, endpoints) = child::start(&["services", &nats, &monitor], self.folder.path()).await?;
+        let mut part = vec!["services", &nats, &monitor];
+        part.extend(self.tls.then_some("--tls"));
+        let (child, endpoints) = child::start(&part, self.folder.path()).await?;
         self.services = Some(child);
         self.endpoints = endpoints;
         Ok(())
@@ -112,17 +118,22 @@ impl House {
     /// Clients of intake, enough for so many calls at once.
     pub(crate) fn intake(&self, in_flight: usize) -> anyhow::Result<Vec<IntakeServiceClient<Channel>>> {
         let url = self.endpoints.service(Service::Intake.name())?;
-        clients(url, in_flight)
+        clients(url, self.endpoints.ca_file.as_deref(), in_flight)
+    }
+
+    /// A connection to a service.
+    fn channel(&self, service: &str) -> anyhow::Result<Channel> {
+        channel(self.endpoints.service(service)?, self.endpoints.ca_file.as_deref())
     }
 
     /// A client of policy.
     pub(crate) fn policy(&self) -> anyhow::Result<PolicyServiceClient<Channel>> {
-        Ok(PolicyServiceClient::new(channel(self.endpoints.service(Service::Policy.name())?)?))
+        Ok(PolicyServiceClient::new(self.channel(Service::Policy.name())?))
     }
 
     /// A client of a service's operations.
     pub(crate) fn operations(&self, service: &str) -> anyhow::Result<OperationsServiceClient<Channel>> {
-        Ok(OperationsServiceClient::new(channel(self.endpoints.service(service)?)?))
+        Ok(OperationsServiceClient::new(self.channel(service)?))
     }
 
     /// What watches how far the services are.
@@ -209,14 +220,22 @@ fn reached(status: &GetStatusResponse) -> anyhow::Result<u64> {
 }
 
 /// Clients for one address, enough for so many calls at once.
-pub(crate) fn clients(url: &str, in_flight: usize) -> anyhow::Result<Vec<IntakeServiceClient<Channel>>> {
+pub(crate) fn clients(
+    url: &str,
+    ca: Option<&Path>,
+    in_flight: usize,
+) -> anyhow::Result<Vec<IntakeServiceClient<Channel>>> {
     let connections = in_flight.div_ceil(CALLS_PER_CONNECTION).max(1);
-    (0..connections).map(|_| Ok(IntakeServiceClient::new(channel(url)?))).collect()
+    (0..connections).map(|_| Ok(IntakeServiceClient::new(channel(url, ca)?))).collect()
 }
 
-fn channel(url: &str) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(url.to_owned()).context("no address")?;
-    Ok(endpoint.tcp_nodelay(true).connect_lazy())
+fn channel(url: &str, ca: Option<&Path>) -> anyhow::Result<Channel> {
+    let mut endpoint = Endpoint::from_shared(url.to_owned()).context("no address")?.tcp_nodelay(true);
+    if let Some(ca) = ca {
+        let ca = Certificate::from_pem(std::fs::read(ca)?);
+        endpoint = endpoint.tls_config(ClientTlsConfig::new().ca_certificate(ca))?;
+    }
+    Ok(endpoint.connect_lazy())
 }
 
 /// A request from the bench, with a deadline.
@@ -234,10 +253,13 @@ pub(crate) fn unhurried<T>(message: T) -> Request<T> {
 }
 
 /// Runs all services in this process, as `seva serve` does, until the bench is gone.
-pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> anyhow::Result<()> {
+pub(crate) async fn serve(nats: String, monitor: String, tls: bool, folder: PathBuf) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
     let master_key_file = folder.join("master.key");
     let seeds = Seeds::in_folder(folder.join("seeds"));
+    let authority = tls.then(Authority::new).transpose()?;
+    let ca_file = authority.as_ref().map(|authority| authority.write(&folder)).transpose()?;
+    let tls = authority.map(|authority| authority.issue(&folder)).transpose()?;
     let options = Options {
         services: Service::ALL.to_vec(),
         history: false,
@@ -255,7 +277,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         metrics_port: 0,
         clean_after: CLEAN_AFTER,
         // One caller stands for all of a company's systems.
-        ports: Settings { calls_per_second: NonZeroU32::MAX, ..Settings::default() },
+        ports: Settings { tls, calls_per_second: NonZeroU32::MAX, ..Settings::default() },
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));
@@ -265,7 +287,7 @@ pub(crate) async fn serve(nats: String, monitor: String, folder: PathBuf) -> any
         nats_creds: seeds.folder().to_owned(),
         monitor,
         master_key_file,
-        ca_file: None,
+        ca_file,
         metrics: pages.collect(),
         services: services.collect(),
     };

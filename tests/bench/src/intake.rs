@@ -94,7 +94,7 @@ pub(crate) async fn measure_echo(
     let folder = house.folder().join("echo");
     let (_child, endpoints) = child::start(&["echo"], &folder).await?;
     for in_flight in &measures.in_flight {
-        let clients = clients(endpoints.service(echo::NAME)?, *in_flight)?;
+        let clients = clients(endpoints.service(echo::NAME)?, None, *in_flight)?;
         let tally = Arc::new(Tally::default());
         let load = Load::free(*in_flight, measures.lasts());
         let driven = calls(load, &clients, Nouns::Random, "0", &tally).await?;
