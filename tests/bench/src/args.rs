@@ -1,10 +1,12 @@
 //! What the bench is asked for.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use seva::ports::Limits;
 
 /// How many customers there are when queries are measured for the first time.
 const CUSTOMERS_FEW: u64 = 100_000;
@@ -40,6 +42,9 @@ pub(crate) struct Measures {
     /// How many calls are in flight, one measurement each.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     pub(crate) in_flight: Vec<usize>,
+    /// How many calls a service works on at once, where five times as much is asked.
+    #[arg(long, value_name = "N", default_value_t = Limits::CALLS_AT_ONCE)]
+    pub(crate) calls_at_once: NonZeroUsize,
     /// Let the services speak TLS.
     #[arg(long)]
     pub(crate) tls: bool,
@@ -87,6 +92,7 @@ pub(crate) enum Part {
     Services {
         nats: String,
         monitor: String,
+        calls_at_once: NonZeroUsize,
         #[arg(long)]
         tls: bool,
         folder: PathBuf,

@@ -1,7 +1,7 @@
 //! What is measured: a durable nats-server and all services in a process of their own, with clients of them.
 
 use std::net::Ipv4Addr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use async_nats::{Client, ConnectOptions};
 use futures::future::try_join_all;
 use nkeys::KeyPair;
 use seva::house::{CLEAN_AFTER, Durability, Options, start, system_clock};
-use seva::ports::Settings;
+use seva::ports::{Limits, Settings};
 use seva_api::parse::timestamp;
 use seva_api::pb::intake::v1::intake_service_client::IntakeServiceClient;
 use seva_api::pb::operations::v1::operations_service_client::OperationsServiceClient;
@@ -30,6 +30,7 @@ use tokio::process::Child;
 use tonic::Request;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
+use crate::args::Measures;
 use crate::child;
 use crate::messages::ACTOR;
 
@@ -52,6 +53,8 @@ pub(crate) struct House {
     /// Of a user who may also make streams that are not Seva's.
     plain: KeyPair,
     services: Option<Child>,
+    /// How many calls a service works on at once.
+    calls_at_once: NonZeroUsize,
     /// Whether the services speak TLS.
     tls: bool,
     endpoints: Endpoints,
@@ -61,8 +64,8 @@ pub(crate) struct House {
 
 impl House {
     /// Starts a nats-server and the services, and waits until they serve.
-    pub(crate) async fn start(scratch: Option<&Path>, tls: bool) -> anyhow::Result<House> {
-        let folder = match scratch {
+    pub(crate) async fn start(measures: &Measures) -> anyhow::Result<House> {
+        let folder = match &measures.scratch {
             Some(folder) => TempDir::with_prefix_in("seva-bench-", folder),
             None => TempDir::with_prefix("seva-bench-"),
         }?;
@@ -74,8 +77,17 @@ impl House {
         let nats = NatsServer::start(options).await?;
         seva::nats::set_up(&nats.url(), &seeds, 1).await?;
         MasterKey::generate_file(folder.path().join("master.key"))?;
-        let mut house =
-            House { nats, seeds, plain, services: None, tls, endpoints: Endpoints::default(), folder };
+        let (calls_at_once, tls) = (measures.calls_at_once, measures.tls);
+        let mut house = House {
+            nats,
+            seeds,
+            plain,
+            services: None,
+            calls_at_once,
+            tls,
+            endpoints: Endpoints::default(),
+            folder,
+        };
         house.start_services().await?;
         house.settled(0).await?;
         Ok(house)
@@ -83,7 +95,8 @@ impl House {
 
     async fn start_services(&mut self) -> anyhow::Result<()> {
         let (nats, monitor) = (self.nats.url(), self.nats.monitor_url());
-        let mut part = vec!["services", &nats, &monitor];
+        let calls_at_once = self.calls_at_once.to_string();
+        let mut part = vec!["services", &nats, &monitor, &calls_at_once];
         part.extend(self.tls.then_some("--tls"));
         let (child, endpoints) = child::start(&part, self.folder.path()).await?;
         self.services = Some(child);
@@ -253,7 +266,13 @@ pub(crate) fn unhurried<T>(message: T) -> Request<T> {
 }
 
 /// Runs all services in this process, as `seva serve` does, until the bench is gone.
-pub(crate) async fn serve(nats: String, monitor: String, tls: bool, folder: PathBuf) -> anyhow::Result<()> {
+pub(crate) async fn serve(
+    nats: String,
+    monitor: String,
+    calls_at_once: NonZeroUsize,
+    tls: bool,
+    folder: PathBuf,
+) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen()?;
     let master_key_file = folder.join("master.key");
     let seeds = Seeds::in_folder(folder.join("seeds"));
@@ -277,7 +296,11 @@ pub(crate) async fn serve(nats: String, monitor: String, tls: bool, folder: Path
         metrics_port: 0,
         clean_after: CLEAN_AFTER,
         // One caller stands for all of a company's systems.
-        ports: Settings { tls, calls_per_second: NonZeroU32::MAX, ..Settings::default() },
+        ports: Settings {
+            tls,
+            calls_per_second: NonZeroU32::MAX,
+            limits: Limits { calls_at_once, ..Limits::default() },
+        },
     };
     let running = start(&options, shutdown.token()).await?;
     let services = running.services.iter().map(|(service, url)| (service.name().to_owned(), url.clone()));

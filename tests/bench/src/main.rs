@@ -46,11 +46,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     runtime.block_on(async {
         match cli.part {
             Some(Part::Echo { folder }) => echo::serve(&folder).await,
-            Some(Part::Services { nats, monitor, tls, folder }) => {
+            Some(Part::Services { nats, monitor, calls_at_once, tls, folder }) => {
                 if std::env::var_os(telemetry::LEVEL).is_some() {
                     telemetry::init(telemetry::Format::Auto)?;
                 }
-                house::serve(nats, monitor, tls, folder).await
+                house::serve(nats, monitor, calls_at_once, tls, folder).await
             }
             None => {
                 // What runs is stopped, and what was written is removed, also when the bench is told to stop.
@@ -77,7 +77,7 @@ async fn print(measures: &Measures) -> anyhow::Result<()> {
 }
 
 async fn measure(measures: &Measures, table: &mut Table) -> anyhow::Result<()> {
-    let mut house = House::start(measures.scratch.as_deref(), measures.tls).await?;
+    let mut house = House::start(measures).await?;
     let mut customers = Customers::default();
     if measures.wants(Group::Echo) {
         intake::measure_echo(&house, measures, table).await?;
