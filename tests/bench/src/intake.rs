@@ -132,7 +132,8 @@ async fn run(
     let (gate, held) = watch::channel(true);
     load.gate = held;
     let governor = is_sustained.then(|| tokio::spawn(govern(house.watcher(), Arc::clone(&tally), gate)));
-    let before = worked_seconds(house)?;
+    let log = house.log().await?;
+    let (before, first) = (worked_seconds(house)?, log.end().await?);
     let began = Instant::now();
     let driven = calls(load, &clients, nouns, &run, &tally).await?;
     let ended = Instant::now();
@@ -150,8 +151,9 @@ async fn run(
     let after = worked_seconds(house)?;
     let [services, server] = [0, 1].map(|n| (after[n] - before[n]) * 1e6 / answered.max(1) as f64);
     let lag = lag.as_secs_f64();
+    let together = answered as f64 / (log.end().await? - first).max(1) as f64;
     row.note = format!(
-        "lag at the end {lag:.1} s; CPU a command: services {services:.0} us, nats-server {server:.0} us"
+        "{together:.1} commands a commit; lag at the end {lag:.1} s; CPU a command: services {services:.0} us, nats-server {server:.0} us"
     );
     let (full, unavailable) = (tally.full.load(Relaxed), tally.unavailable.load(Relaxed));
     if full + unavailable > 0 {

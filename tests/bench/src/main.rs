@@ -2,6 +2,7 @@
 
 mod args;
 mod child;
+mod cores;
 mod drive;
 mod echo;
 mod folds;

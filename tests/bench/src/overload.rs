@@ -12,15 +12,13 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use crate::args::Measures;
+use crate::cores::Cores;
 use crate::drive::{Load, drive};
 use crate::house::{House, request};
 use crate::intake::{EXISTING, account, sequence};
 use crate::latencies::Latencies;
 use crate::messages::interaction;
 use crate::table::{Against, Bound, Row, Table};
-
-/// How many callers there are when it is measured what can be done: half of what a service works on at once.
-const CALLERS: usize = 128;
 
 /// How many times as much is asked then.
 const TIMES: f64 = 5.0;
@@ -44,16 +42,19 @@ enum Came {
     Refused(Duration),
 }
 
-/// Measures what can be done, and then what is done under five times as much.
+/// Measures what can be done, by as many callers as a service works for at once, and then what is done under five times as much. Those who call have a
+/// processor of their own: what is asked in vain costs them as much as it costs the services.
 pub(crate) async fn measure(house: &House, measures: &Measures, table: &mut Table) -> anyhow::Result<()> {
     let clients = house.intake(CONNECTIONS * 64)?;
+    let cores = Cores::part(house)?;
+    let callers = measures.calls_at_once.get();
     // Connections are made, and caches filled, before anything is measured.
-    capacity(house, &clients, Duration::from_secs(1), "w").await?;
-    let (capacity, latencies) = capacity(house, &clients, measures.lasts(), "c").await?;
+    capacity(house, &clients, callers, Duration::from_secs(1), "w").await?;
+    let (capacity, latencies) = capacity(house, &clients, callers, measures.lasts(), "c").await?;
     let at_capacity = latencies.p50_p99_ms();
     table.add(Row {
         name: "intake, at capacity".to_owned(),
-        in_flight: Some(CALLERS),
+        in_flight: Some(callers),
         per_second: Some(capacity),
         p50_ms: Some(at_capacity.0),
         p99_ms: Some(at_capacity.1),
@@ -61,6 +62,10 @@ pub(crate) async fn measure(house: &House, measures: &Measures, table: &mut Tabl
     });
     let Flood { took, sent, unsent, refused, refusals, done } =
         flood(house, &clients, capacity * TIMES, measures.lasts()).await?;
+    let apart = if cores.is_some() { "a processor of their own" } else { "no processor of their own" };
+    if let Some(cores) = cores {
+        cores.share(house)?;
+    }
     let per_second = done.count() as f64 / took.as_secs_f64();
     let (p50, p99) = done.p50_p99_ms();
     let (offered, refusal) = (sent as f64 / took.as_secs_f64(), refusals.p50_p99_ms());
@@ -75,7 +80,7 @@ pub(crate) async fn measure(house: &House, measures: &Measures, table: &mut Tabl
             Against::bounded(p99 / at_capacity.1, "x p99 at capacity", Bound::GoalAtMost(P99)),
         ],
         note: format!(
-            "{refused} refused, p50 {:.1} ms, p99 {:.1} ms; {unsent} not sent: {OPEN_MAX} were without an answer",
+            "callers have {apart}; {refused} refused, p50 {:.1} ms, p99 {:.1} ms; {unsent} not sent: {OPEN_MAX} were without an answer",
             refusal.0, refusal.1
         ),
         ..Row::default()
@@ -87,11 +92,12 @@ pub(crate) async fn measure(house: &House, measures: &Measures, table: &mut Tabl
 async fn capacity(
     house: &House,
     clients: &[IntakeServiceClient<Channel>],
+    callers: usize,
     lasts: Duration,
     run: &str,
 ) -> anyhow::Result<(f64, Latencies)> {
     let last = Arc::new(AtomicU64::new(0));
-    let driven = drive(Load::free(CALLERS, lasts), |caller| {
+    let driven = drive(Load::free(callers, lasts), |caller| {
         let client = clients[caller % clients.len()].clone();
         let (last, run) = (Arc::clone(&last), run.to_owned());
         move |number| {
