@@ -24,6 +24,9 @@ use crate::store::StoreError;
 /// A due time is fired so soon at the earliest: one that cannot be fired must not keep the writer busy.
 const DUE_WAIT_MIN: Duration = Duration::from_millis(5);
 
+/// How often others get the turn before a commit is sent, at most.
+const TURNS_MAX: usize = 8;
+
 /// The writer at work.
 pub(super) struct Task {
     pub(super) shard: Shard,
@@ -88,12 +91,24 @@ impl Task {
                 },
                 () = due => {}
             }
-            while self.takes_commands() {
-                match self.commands.try_recv() {
-                    Ok(ask) => self.waiting.push_back(ask),
-                    Err(_) => break,
-                }
+            self.drain_commands().await;
+        }
+    }
+
+    /// Takes what was asked meanwhile. Where a commit could be sent at once, those who are about to ask get the turn first, as long as more come: a
+    /// commit costs the server and all its readers about the same whatever it holds.
+    async fn drain_commands(&mut self) {
+        for _ in 0..TURNS_MAX {
+            let before = self.waiting.len();
+            while self.takes_commands()
+                && let Ok(ask) = self.commands.try_recv()
+            {
+                self.waiting.push_back(ask);
             }
+            if self.in_flight.is_some() || self.waiting.len() == before {
+                return;
+            }
+            tokio::task::yield_now().await;
         }
     }
 
