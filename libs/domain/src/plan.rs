@@ -3,7 +3,7 @@
 use crate::case::{self, Log};
 use crate::customer::{self, Identity, IdentityKind, Known};
 use crate::noun::{Command, Noun, Rejection, State};
-use crate::rows::{Lookup, View};
+use crate::rows::{Held, Lookup, View};
 use crate::suggestion::{self, Captured};
 use crate::values::{
     At, CaseId, Channel, ChargeId, Classification, CustomerId, Direction, ImportId, InteractionId, KeyId,
@@ -439,11 +439,8 @@ fn matter(noun: &Noun, view: &dyn View) -> Option<(CaseId, case::Matter)> {
 }
 
 /// Whether silence has ended a case by then, also where its due time waits for the rest of an import.
-fn is_over(case: CaseId, view: &dyn View, at: At) -> bool {
-    let held = view.held(&Noun::Case(case));
-    held.is_some_and(|held| {
-        held.state.due().iter().any(|(due, name)| *due <= at && *name == case::CONFIRM_BY_SILENCE)
-    })
+fn is_over(case: &Held, at: At) -> bool {
+    case.state.due().iter().any(|(due, name)| *due <= at && *name == case::CONFIRM_BY_SILENCE)
 }
 
 /// The customer's newest unfinished case of this kind, begun without a thread, if its last interaction is recent enough.
@@ -454,12 +451,14 @@ fn joinable(
     setting: &Setting<'_>,
 ) -> Option<CaseId> {
     let days = setting.policy?.document.case.join_within_days;
-    view.find(&Lookup::Joinable(customer))
-        .iter()
-        .filter_map(|noun| matter(noun, view))
-        .filter(|(id, _)| !is_over(*id, view, setting.at))
-        .filter(|(_, matter)| matter.kind == interaction.kind)
-        .filter(|(_, matter)| setting.at <= matter.last_interaction_at.plus_days(days))
-        .max_by_key(|(id, matter)| (matter.last_interaction_at, *id))
-        .map(|(id, _)| id)
+    let joins = |noun: &Noun| {
+        let Noun::Case(id) = noun else { return None };
+        let held = view.held(noun)?;
+        let State::Case(state) = &held.state else { return None };
+        let matter = state.matter()?;
+        let is_recent = setting.at <= matter.last_interaction_at.plus_days(days);
+        let joins = matter.kind == interaction.kind && is_recent && !is_over(&held, setting.at);
+        joins.then_some((matter.last_interaction_at, *id))
+    };
+    view.find(&Lookup::Joinable(customer)).iter().filter_map(joins).max().map(|(_, id)| id)
 }
