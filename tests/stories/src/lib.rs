@@ -1,5 +1,6 @@
 //! What the stories share: a house of all services over a log of its own, clients for it, its log as a reader has it, and the program itself.
 
+mod audit;
 mod clock;
 mod house;
 mod log;
@@ -12,6 +13,7 @@ mod search;
 mod served;
 mod services;
 
+pub use audit::{Audited, audited};
 pub use clock::TestClock;
 pub use house::{House, MASTER};
 pub use log::Recorded;

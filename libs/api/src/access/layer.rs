@@ -1,4 +1,5 @@
-//! The door of a service: verifies who calls, refuses what the method does not declare for them, and records what was denied.
+//! The door of a service: verifies who calls, refuses what the method does not declare for them, and records what was denied. And the book behind
+//! it, in which the calls of audited methods are entered.
 //!
 //! Default deny: what no contract declares is not there. Two things that are not ours are declared here: health, for everybody and without a
 //! token, since load balancers ask; and reflection, for whoever has a role.
@@ -55,11 +56,12 @@ impl Door {
             self.audit.denied(told, principal.actor().as_str(), error.reason());
         })?;
         let Some(method) = method else { return Ok(None) };
-        let caller = Caller { principal, method, purpose: Purpose::of(headers)? };
-        if method.is_audited {
-            self.audit.called(&caller).await?;
-        }
-        Ok(Some(caller))
+        Ok(Some(Caller { principal, method, purpose: Purpose::of(headers)? }))
+    }
+
+    /// The book of the same service.
+    pub fn book(&self) -> Book {
+        Book { audit: self.audit.clone() }
     }
 
     fn check_role(&self, principal: &Principal, method: Option<&Method>, path: &str) -> Result<(), Error> {
@@ -100,6 +102,58 @@ impl<S> Layer<S> for Door {
 pub struct Checked<S> {
     inner: S,
     door: Door,
+}
+
+/// Stands behind a [`Door`], and behind whatever else turns calls away: a call of an audited method is on disk before it is worked on, and who is
+/// turned away writes nothing.
+#[derive(Clone)]
+pub struct Book {
+    audit: Audit,
+}
+
+impl<S> Layer<S> for Book {
+    type Service = Entered<S>;
+
+    fn layer(&self, inner: S) -> Entered<S> {
+        Entered { inner, book: self.clone() }
+    }
+}
+
+/// A service behind a [`Book`].
+#[derive(Clone)]
+pub struct Entered<S> {
+    inner: S,
+    book: Book,
+}
+
+impl<S, B> Service<Request<B>> for Entered<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answer {
+        let caller = request.extensions().get::<Caller>().filter(|caller| caller.method.is_audited).cloned();
+        let Some(caller) = caller else { return Box::pin(self.inner.call(request)) };
+        let book = self.book.clone();
+        // The one that was found ready is the one to be called.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        Box::pin(async move {
+            match book.audit.called(&caller).await {
+                Ok(()) => inner.call(request).await,
+                Err(error) => Ok(answer(error)),
+            }
+        })
+    }
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;

@@ -15,7 +15,7 @@ mod token;
 pub use audit::{AUDIT_STREAM, Audit};
 pub use caller::{Caller, PURPOSE_KEY, Purpose, caller, taken};
 pub use identity::{Claims, Identity, IdentityError, IssuerConfig};
-pub use layer::{Checked, Door};
+pub use layer::{Book, Checked, Door, Entered};
 pub use permission::{METHODS, Method, ObjectRule};
 pub use principal::{Kind, Principal, Role};
 pub use token::{AUTHORIZATION, BadToken, Verifier};

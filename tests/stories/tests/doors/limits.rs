@@ -8,9 +8,9 @@ use seva::house::Options;
 use seva::ports::{Limits, Settings};
 use seva_api::pb::common::v1::ReadOptions;
 use seva_api::pb::intake::v1::GetTimelineRequest;
-use seva_api::pb::operations::v1::GetStatusRequest;
+use seva_api::pb::operations::v1::{DigestReadModelsRequest, GetStatusRequest};
 use seva_domain::service::Service;
-use seva_stories::{House, Services, as_actor, refused, say};
+use seva_stories::{House, Services, as_actor, audited, refused, say};
 use seva_support::eventually;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -82,6 +82,15 @@ async fn who_calls_too_often_is_told_when_to_call_again_and_nobody_else_is() {
         operations.clone().get_status(as_actor("hasty", GetStatusRequest {})).await.ok()
     })
     .await;
+
+    // What is audited is on disk before it is worked on: who is turned away must not fill the disk.
+    let mut answered = 0;
+    for _ in 0..20 {
+        let answer = operations.digest_read_models(as_actor("curious", DigestReadModelsRequest {})).await;
+        answered += u64::from(answer.is_ok());
+    }
+    assert!((1..=12).contains(&answered), "four at once, and two a second: {answered}");
+    assert_eq!(audited(&house).await.calls("curious", "called"), answered);
     house.stop().await;
 }
 
