@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use prost::Message as _;
-use prost::bytes::{Buf, BufMut, Bytes};
+use prost::bytes::Bytes;
 use seva_api::pb::policy::v1::policy_service_client::PolicyServiceClient;
 use seva_api::pb::policy::v1::policy_service_server::{PolicyService, PolicyServiceServer};
 use seva_api::pb::policy::v1::{
@@ -14,11 +14,11 @@ use seva_api::pb::policy::v1::{
 };
 use seva_api::status::{self, Error};
 use seva_api::{REQUEST_BYTES_MAX, reflection};
+use seva_support::RawCodec;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Response, Status};
@@ -76,51 +76,13 @@ async fn serve() -> (Channel, JoinSet<()>) {
     (channel, tasks)
 }
 
-/// Sends bytes as they are, as a client would that was not generated.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-}
-
 /// Calls a method with messages that are these bytes; what it was refused with.
 async fn refused(path: &'static str, messages: Vec<Bytes>) -> Status {
     let (channel, _server) = serve().await;
     let mut client = tonic::client::Grpc::new(channel).max_encoding_message_size(usize::MAX);
     client.ready().await.unwrap();
     let request = Request::new(tokio_stream::iter(messages));
-    match client.streaming(request, PathAndQuery::from_static(path), Raw).await {
+    match client.streaming(request, PathAndQuery::from_static(path), RawCodec).await {
         Err(status) => status,
         Ok(answer) => answer.into_inner().message().await.unwrap_err(),
     }

@@ -3,10 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt::Debug;
-use std::marker::PhantomData;
 use std::panic::Location;
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use prost::Message as _;
 use prost_types::Timestamp;
 use seva_api::pb::common::v1::{CaseKind, Channel, PageRequest, ReadOptions};
@@ -26,55 +25,9 @@ use seva_domain::service::Service;
 use seva_domain::values::{CaseId, CustomerId, SuggestionId};
 use seva_stories::say::{account, at_least, identity, interaction, page, suggestion};
 use seva_stories::{House, Refusal};
-use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use seva_support::RawCodec;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Request, Response, Status};
-
-/// Sends and receives bytes as they are.
-#[derive(Clone, Default)]
-struct Raw(PhantomData<()>);
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw::default()
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw::default()
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
-
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
-    }
-}
 
 /// Calls a method with messages that are bytes; answers the first message.
 async fn raw(house: &House, service: Service, path: &str, messages: Vec<Vec<u8>>) -> Result<Bytes, Status> {
@@ -82,7 +35,7 @@ async fn raw(house: &House, service: Service, path: &str, messages: Vec<Vec<u8>>
     client.ready().await.unwrap();
     let path: PathAndQuery = path.parse().unwrap();
     let messages = tokio_stream::iter(messages.into_iter().map(Bytes::from));
-    let mut answers = client.streaming(Request::new(messages), path, Raw::default()).await?.into_inner();
+    let mut answers = client.streaming(Request::new(messages), path, RawCodec).await?.into_inner();
     let mut last = Bytes::new();
     while let Some(answer) = answers.message().await? {
         last = answer;

@@ -4,8 +4,10 @@ mod edited;
 mod eventually;
 mod nats;
 mod proxy;
+mod raw_codec;
 
 pub use edited::{Edit, edited};
 pub use eventually::eventually;
 pub use nats::{TestNats, nats};
 pub use proxy::Proxy;
+pub use raw_codec::RawCodec;

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
 use seva_fuzz::{Known, Maker};
-use seva_support::edited;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use seva_support::{RawCodec, edited};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{MetadataKey, MetadataMap, MetadataValue};
 use tonic::{Request, Status};
@@ -49,7 +48,7 @@ impl Caller<'_> {
         let calling = async {
             client.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
             let path: PathAndQuery = path.parse().map_err(|_| Status::unknown("no path"))?;
-            let mut answers = client.streaming(request, path, Raw).await?.into_inner();
+            let mut answers = client.streaming(request, path, RawCodec).await?.into_inner();
             let mut last = Bytes::new();
             // Some streams last until their deadline.
             while let Some(answer) = answers.message().await? {
@@ -127,43 +126,5 @@ impl Caller<'_> {
                 metadata.append(name, value);
             }
         }
-    }
-}
-
-/// Sends and takes bytes as they are.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }
