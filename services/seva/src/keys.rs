@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use seva_host::endpoints::{self, Endpoints};
 use seva_rights::{Identity, Seeds};
 
+use crate::args::Creds;
 use crate::{failure, output};
 
 /// Options of `seva keys`.
@@ -33,9 +34,8 @@ struct RotateArgs {
     /// The NATS server that holds the keys [default: the running Seva's].
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
-    /// The folder that holds the seeds of the operator and of the keeper [default: the one that the running Seva was started with].
-    #[arg(long, value_name = "DIR", env = "SEVA_NATS_CREDS")]
-    nats_creds: Option<PathBuf>,
+    #[command(flatten)]
+    creds: Creds,
     /// The data folder of a running Seva [default: the last demo's].
     #[arg(long, value_name = "DIR")]
     at: Option<PathBuf>,
@@ -44,7 +44,7 @@ struct RotateArgs {
 /// Carries out what is to be done with the keys.
 pub(crate) async fn run(args: KeysArgs) -> anyhow::Result<ExitCode> {
     let KeysVerb::Rotate(args) = args.verb;
-    let (nats, file, creds) = match (args.nats, args.master_key_file, args.nats_creds) {
+    let (nats, file, creds) = match (args.nats, args.master_key_file, args.creds.nats_creds) {
         (Some(nats), Some(file), Some(creds)) => (nats, file, creds),
         (nats, file, creds) => {
             let folder = args.at.map_or_else(endpoints::last, Ok)?;
