@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::Context as _;
 use seva_domain::service::Service;
 use seva_tokens::Client;
-use tonic::transport::Endpoint;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 /// A process of a service, as its callers see it. Clones are the same door.
 #[derive(Clone, Debug)]
@@ -21,8 +21,10 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(name: &str, service: Service, port: u16) -> anyhow::Result<Door> {
-        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).context("an address")?;
+    /// The door of a process whose certificate this authority vouches for.
+    pub(crate) fn new(name: &str, service: Service, port: u16, ca: &Certificate) -> anyhow::Result<Door> {
+        let endpoint = Endpoint::from_shared(format!("https://127.0.0.1:{port}")).context("an address")?;
+        let endpoint = endpoint.tls_config(ClientTlsConfig::new().ca_certificate(ca.clone()))?;
         let channel = seva_tokens::client(endpoint.tcp_nodelay(true).connect_lazy());
         let (life, answered) = Default::default();
         Ok(Door { name: name.to_owned(), service, port, channel, life, answered })

@@ -6,9 +6,11 @@ use std::time::Duration;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use seva_host::nats_server::NatsServer;
+use seva_host::tls::authority::Authority;
 use seva_rights::Seeds;
 use seva_vault::MasterKey;
 use tokio::time::Instant;
+use tonic::transport::Certificate;
 
 use crate::clock::Pace;
 use crate::doors::{Door, Doors};
@@ -42,12 +44,16 @@ impl House {
         MasterKey::generate_file(master_key(folder))?;
         let (nats, seeds) = run::serve_log(&folder.join("nats")).await?;
         seva::nats::set_up(&nats.url(), &seeds, 1).await?;
+        let authority = Authority::new()?;
+        let ca = Certificate::from_pem(fs::read(authority.write(folder)?)?);
         let setting = Setting {
             program: program.clone(),
             folder: folder.clone(),
             nats: nats.url(),
             seeds: seeds.folder().to_owned(),
             monitor: nats.monitor_url(),
+            certificate: authority.issue(folder)?,
+            ca,
             pace,
             planted: planted.clone(),
         };

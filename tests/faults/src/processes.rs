@@ -8,7 +8,9 @@ use std::process::Stdio;
 use anyhow::Context as _;
 use rand::Rng as _;
 use seva_domain::service::Service;
+use seva_host::tls::Files;
 use tokio::process::{Child, Command};
+use tonic::transport::Certificate;
 
 use crate::clock::Pace;
 use crate::doors::{Door, Doors};
@@ -25,6 +27,9 @@ pub(crate) struct Setting {
     /// The folder of the seeds.
     pub(crate) seeds: PathBuf,
     pub(crate) monitor: String,
+    /// What they show their callers, and who vouches for it.
+    pub(crate) certificate: Files,
+    pub(crate) ca: Certificate,
     /// How their clocks go.
     pub(crate) pace: Pace,
     /// The mistake that the processes are to make, if they are built to make any.
@@ -63,7 +68,7 @@ impl Processes {
     /// Two of intake and of refunds, one of each other service, and the payment provider; none is started yet.
     pub(crate) fn new(setting: Setting, history: History) -> anyhow::Result<(Processes, Doors)> {
         fs::create_dir_all(setting.folder.join("logs"))?;
-        let door = |name: &str, service| Door::new(name, service, free_port()?);
+        let door = |name: &str, service| Door::new(name, service, free_port()?, &setting.ca);
         let doors = Doors {
             escalation: door("escalation", Service::Escalation)?,
             feedback: door("feedback", Service::Feedback)?,
@@ -89,7 +94,8 @@ impl Processes {
 
     /// Starts a process, for the first time or again.
     pub(crate) fn start(&mut self, n: usize) -> anyhow::Result<()> {
-        let Setting { program, folder, nats, seeds, monitor, pace, planted } = &self.setting;
+        let Setting { program, folder, nats, seeds, monitor, certificate, ca: _, pace, planted } =
+            &self.setting;
         let process = &mut self.all[n];
         let name = &process.door.name;
         let log = File::options()
@@ -106,6 +112,10 @@ impl Processes {
             .args(["--listen", &format!("127.0.0.1:{}", process.door.port)])
             .arg("--master-key-file")
             .arg(master_key(folder))
+            .arg("--tls-cert")
+            .arg(&certificate.certificate)
+            .arg("--tls-key")
+            .arg(&certificate.key)
             // It ends when this pipe does, however its parent ended.
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)

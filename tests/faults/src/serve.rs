@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use seva::house::{self, CLEAN_AFTER, Durability, Options};
+use seva::ports::Settings;
 use seva_domain::service::Service;
 use seva_host::shutdown::Shutdown;
 use seva_host::telemetry::{self, Format};
+use seva_host::tls::Files;
 use seva_refunds::provider::PaymentProvider;
 use seva_rights::Seeds;
 use seva_vault::MasterKey;
@@ -42,6 +44,12 @@ pub struct ServeArgs {
     /// The master key.
     #[arg(long, value_name = "FILE")]
     master_key_file: PathBuf,
+    /// What it shows its callers.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: PathBuf,
+    /// The key to it.
+    #[arg(long, value_name = "FILE")]
+    tls_key: PathBuf,
     /// Who pays refunds.
     #[arg(long, value_name = "URL")]
     payment_provider: Option<String>,
@@ -77,7 +85,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<()> {
         payment_provider: provider.map(|provider| provider.answering_within(PROVIDER_ANSWER_MAX)),
         metrics_port: 0,
         clean_after: CLEAN_AFTER,
-        ports: Default::default(),
+        ports: Settings {
+            tls: Some(Files { certificate: args.tls_cert, key: args.tls_key }),
+            ..Settings::default()
+        },
     };
     house::start(&options, shutdown.token()).await?.stopped().await
 }
