@@ -46,15 +46,20 @@ impl Raw {
         stream: u32,
         payload: &[u8],
     ) -> std::io::Result<()> {
-        let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.0.write_all(&[&head, payload].concat()).await
+        self.0.write_all(&frame(kind, flags, stream, payload)).await
     }
 
     /// Begins a call of a method, and leaves its body open or ends it.
     pub(crate) async fn call(&mut self, stream: u32, path: &str, ends: bool) -> std::io::Result<()> {
         let flags = END_HEADERS | if ends { END_STREAM } else { 0 };
         self.send(HEADERS, flags, stream, &head(path)).await
+    }
+
+    /// Begins several calls of a method in one write, so that the server has them all before it answers any, and leaves their bodies open.
+    pub(crate) async fn call_at_once(&mut self, streams: &[u32], path: &str) -> std::io::Result<()> {
+        let head = head(path);
+        let frames = streams.iter().flat_map(|stream| frame(HEADERS, END_HEADERS, *stream, &head));
+        self.0.write_all(&frames.collect::<Vec<u8>>()).await
     }
 
     /// The next frame; `None` once the server has ended the connection.
@@ -69,6 +74,12 @@ impl Raw {
         };
         tokio::time::timeout(PATIENCE, reading).await.expect("the server answers, or ends the connection")
     }
+}
+
+/// A frame as it goes.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
 /// The headers of a gRPC call, without compression.
