@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prost_types::Timestamp;
-use seva_api::edge::{Edge, log_error};
+use seva_api::edge::{Edge, log_error, unreadable};
 use seva_api::pb::intake::v1::Case;
 use seva_api::pb::intake::v1::get_case_request::AsOf;
 use seva_api::status::Error;
@@ -13,10 +13,7 @@ use seva_domain::values::CaseId;
 use seva_eventlog::commit::{Position, ReadCommit};
 use seva_eventlog::store::Store;
 
-use crate::read_models::cases;
-
-/// How many records of a case are found at once.
-const PAGE: usize = 256;
+use crate::read_models::{cases, places};
 
 /// The case as of a moment; `None` if it was not there then.
 pub(crate) async fn case(
@@ -29,26 +26,18 @@ pub(crate) async fn case(
         AsOf::AsOfPosition(token) => Until::Position(edge.position("as_of_position", token)?),
         AsOf::AsOfTime(time) => Until::Time(micros(time)?),
     };
-    let prefix = cases::rev_prefix(id);
     let mut case = None;
-    let mut from = prefix.clone();
-    loop {
-        let page = rows.scan(&prefix, Some(&from), PAGE).map_err(|error| Error::Internal(error.into()))?;
-        for (_, position) in &page {
-            let position: [u8; 8] = position.as_slice().try_into().map_err(|_| damaged())?;
-            let position = Position::from_key(position);
-            if matches!(until, Until::Position(until) if position > until) {
-                return Ok(case);
-            }
-            let record = record(edge, position, id).await?;
-            if matches!(until, Until::Time(until) if record.recorded_at.0 > until) {
-                return Ok(case);
-            }
-            case = Some(cases::apply(case, &record, id));
+    for position in places::of(rows.as_ref(), id).map_err(unreadable)? {
+        if matches!(until, Until::Position(until) if position > until) {
+            break;
         }
-        let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else { return Ok(case) };
-        from = [last.as_slice(), &[0]].concat();
+        let record = record(edge, position, id).await?;
+        if matches!(until, Until::Time(until) if record.recorded_at.0 > until) {
+            break;
+        }
+        case = Some(cases::apply(case, &record, id));
     }
+    Ok(case)
 }
 
 enum Until {

@@ -2,7 +2,7 @@
 
 use seva_api::access::taken;
 use seva_api::edge::{Edge, Page, decode, get, identity_kind, next_page, unreadable};
-use seva_api::intake::{id, identities};
+use seva_api::intake::{id, identities, kind_of};
 use seva_api::open::Texts as _;
 use seva_api::parse::Fields;
 use seva_api::pb::common::v1::text::Value;
@@ -17,8 +17,8 @@ use seva_api::pb::intake::v1::{
 use seva_api::status::Error;
 use seva_domain::noun::Noun;
 use seva_domain::rows::Lookup;
-use seva_domain::values::{CaseId, CustomerId};
-use seva_eventlog::store::{Row, Store};
+use seva_domain::values::{CaseId, CustomerId, Kind};
+use seva_eventlog::store::{Row, Store, StoreError};
 use tonic::Request;
 
 use crate::as_of;
@@ -35,6 +35,9 @@ const BRIEF_ENTRIES_MAX: usize = 5;
 
 /// How many entries of a list of open cases are looked through at once for those of one channel.
 const LIST_PAGE: usize = 1_000;
+
+/// What the tokens of the list of all unfinished cases begin with; it has no rows of its own.
+const ALL_KINDS: &[u8] = b"o";
 
 pub(crate) async fn identify(
     edge: &Edge,
@@ -153,16 +156,19 @@ pub(crate) async fn open_cases(
     let kind = fields.known_if_given::<CaseKind>("kind", kind);
     let channel = fields.known_if_given::<Channel>("channel", channel);
     let (kind, channel) = fields.finish(|| Some((kind?, channel?)))?;
-    let prefix = cases::open_prefix(kind.map(|kind| u8::try_from(i32::from(kind)).unwrap_or(0)));
-    let page = Page::parse(page.as_ref(), &prefix)?;
+    let (list, lists) = match kind {
+        Some(kind) => (cases::open_prefix(kind), vec![cases::open_prefix(kind)]),
+        None => (ALL_KINDS.to_vec(), Kind::ALL.map(|kind| cases::open_prefix(kind_of(kind))).to_vec()),
+    };
+    let page = Page::parse(page.as_ref(), &list)?;
     let (rows, position) = edge.read(cases::NAME, read.as_ref()).await?;
     let channel = channel.map(|channel| u8::try_from(i32::from(channel)).unwrap_or(0));
     let mut listed: Vec<Row> = Vec::new();
-    let mut from = page.from.clone().unwrap_or_else(|| prefix.clone());
+    let mut from = page.from.clone().unwrap_or_else(|| list.clone());
     while listed.len() <= page.size {
         // Without a channel every entry counts: none is read beyond the page.
         let most = if channel.is_none() { page.size + 1 - listed.len() } else { LIST_PAGE };
-        let some = rows.scan(&prefix, Some(&from), most).map_err(unreadable)?;
+        let some = merged(rows.as_ref(), &lists, &list, &from, most).map_err(unreadable)?;
         let is_last = some.len() < most;
         if let Some((last, _)) = some.last() {
             from = [last.as_slice(), &[0]].concat();
@@ -200,6 +206,24 @@ pub(crate) async fn forgetting(
         merge_candidate_ids: customer.merge_candidate_ids,
         position,
     })
+}
+
+/// The first entries of several lists as if they were one whose keys begin with `list`: from a key of it on, in order, at most so many.
+fn merged(
+    rows: &dyn Store,
+    lists: &[Vec<u8>],
+    list: &[u8],
+    from: &[u8],
+    most: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let mut entries = Vec::new();
+    for part in lists {
+        let found = rows.scan(part, Some(&[part, &from[list.len()..]].concat()), most)?;
+        entries.extend(found.into_iter().map(|(key, value)| ([list, &key[part.len()..]].concat(), value)));
+    }
+    entries.sort_unstable();
+    entries.truncate(most);
+    Ok(entries)
 }
 
 /// The case that an entry of a list names: its id ends the key. One that just left the list is passed over.

@@ -1,11 +1,13 @@
 //! What happened in each case, and which are not finished? One row a case, the timeline of each customer, and lists of unfinished cases.
 //!
-//! Keys: `c` case; `f` see [`super::forgettings`]; `o` opened-at case; `k` kind opened-at case; `u` customer opened-at case; `r` case rev; `p` see [`super::promises`]; `t` see
-//! [`super::timeline`].
+//! Keys: `c` case; `f` see [`super::forgettings`]; `k` kind opened-at case; `u` customer opened-at case; `r` see [`super::places`]; `p` see [`super::promises`];
+//! `t` see [`super::timeline`].
 
+use prost::Message as _;
 use seva_api::intake::{channel_of, kind_of};
 use seva_api::open::sealed_text;
 use seva_api::parse::timestamp;
+use seva_api::pb::common::v1::CaseKind;
 use seva_api::pb::intake::v1::{Case, CasePhase, PromisePhase};
 use seva_domain::case::Event as CaseEvent;
 use seva_domain::noun::{Event, Noun};
@@ -14,10 +16,11 @@ use seva_domain::values::{At, CaseId, CustomerId, Direction};
 use seva_eventlog::commit::Position;
 use seva_readmodel::model::{FoldError, ReadModel, Rows, expect_next};
 
+use super::places::Places;
 use super::{forgettings, promises, timeline};
 
 /// The read model's name.
-pub const NAME: &str = "cases.v1";
+pub const NAME: &str = "cases.v2";
 
 /// The read model.
 pub struct Cases;
@@ -35,23 +38,22 @@ impl ReadModel for Cases {
                 return Ok(());
             }
         };
-        let key = case_key(id);
-        let before: Option<Case> = rows.get(&key)?;
+        let before: Option<Case> = rows.get(&case_key(id))?;
         expect_next(record, before.as_ref().map_or(0, |row| row.rev))?;
         let listed_before = before.as_ref().map(|row| list_keys(row, id)).unwrap_or_default();
         let row = apply(before.clone(), record, id);
         let listed_after = list_keys(&row, id);
         if listed_before != listed_after {
             listed_before.into_iter().for_each(|key| rows.remove(key));
-            let channel = vec![u8::try_from(row.channel).unwrap_or(0), u8::try_from(row.kind).unwrap_or(0)];
+            let channel = vec![u8::try_from(row.channel).unwrap_or(0)];
             listed_after.into_iter().for_each(|key| rows.put_bytes(key, channel.clone()));
         }
         if let Ok(customer) = row.customer_id.parse::<CustomerId>() {
             promises::list(rows, before.as_ref(), &row, customer);
             timeline::fold(rows, record, &row, customer, at);
         }
-        rows.put_bytes(rev_key(id, record.rev), at.key().to_vec());
-        rows.put(key, &row);
+        let places = Places::read(rows, id)?.with(rows, id, at);
+        put(rows, id, &row, &places);
         Ok(())
     }
 }
@@ -61,14 +63,11 @@ pub fn case_key(case: CaseId) -> Vec<u8> {
     [b"c", case.bytes().as_slice()].concat()
 }
 
-/// The key of the row that says where a case's record of this rev stands.
-pub fn rev_key(case: CaseId, rev: u64) -> Vec<u8> {
-    [rev_prefix(case).as_slice(), &rev.to_be_bytes()].concat()
-}
-
-/// What the keys of all of a case's records begin with.
-pub fn rev_prefix(case: CaseId) -> Vec<u8> {
-    [b"r", case.bytes().as_slice()].concat()
+/// Sets a case's row: its message, and behind it the places of its latest records.
+pub(crate) fn put(rows: &mut Rows<'_>, id: CaseId, case: &Case, places: &Places) {
+    let mut bytes = case.encode_to_vec();
+    bytes.extend(places.encode_to_vec());
+    rows.put_bytes(case_key(id), bytes);
 }
 
 /// What the keys of a customer's unfinished cases begin with; they order by when each was opened.
@@ -76,12 +75,9 @@ pub fn of_customer_prefix(customer: CustomerId) -> Vec<u8> {
     [b"u", customer.bytes().as_slice()].concat()
 }
 
-/// What the keys of unfinished cases begin with, of one kind or of all; they order by when each was opened.
-pub fn open_prefix(kind: Option<u8>) -> Vec<u8> {
-    match kind {
-        Some(kind) => vec![b'k', kind],
-        None => vec![b'o'],
-    }
+/// What the keys of unfinished cases of one kind begin with; they order by when each was opened.
+pub(crate) fn open_prefix(kind: CaseKind) -> Vec<u8> {
+    vec![b'k', u8::try_from(i32::from(kind)).unwrap_or(0)]
 }
 
 /// An instant as eight bytes that order like it.
@@ -98,8 +94,7 @@ fn list_keys(row: &Case, id: CaseId) -> Vec<Vec<u8>> {
     }
     let opened = row.opened_at.as_ref().map_or(0, |at| at.seconds * 1_000_000 + i64::from(at.nanos) / 1_000);
     let tail = [at_key(At(opened)).as_slice(), id.bytes()].concat();
-    let kind = u8::try_from(row.kind).unwrap_or(0);
-    [open_prefix(None), open_prefix(Some(kind)), of_customer_prefix(customer)]
+    [open_prefix(row.kind()), of_customer_prefix(customer)]
         .into_iter()
         .map(|prefix| [prefix, tail.clone()].concat())
         .collect()

@@ -15,6 +15,7 @@ use seva_domain::record::Record;
 use seva_domain::values::{CaseId, CustomerId};
 use seva_readmodel::model::{FoldError, Rows};
 
+use super::places::Places;
 use super::{cases, promises, timeline};
 
 /// The key of what was said about forgetting a customer.
@@ -104,10 +105,10 @@ fn erase_all(rows: &mut Rows<'_>, customer: CustomerId) -> Result<(u64, u64), Fo
         rows.put(key, &entry);
     }
     for case in of_customer {
-        let key = cases::case_key(case);
-        if let Some(mut row) = rows.get::<Case>(&key)? {
+        if let Some(mut row) = rows.get::<Case>(&cases::case_key(case))? {
             erase(&mut row);
-            rows.put(key, &row);
+            let places = Places::read(rows, case)?;
+            cases::put(rows, case, &row, &places);
         }
     }
     for (key, _) in rows.scan(&promises::prefix(customer))? {

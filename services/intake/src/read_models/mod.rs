@@ -3,6 +3,7 @@
 pub mod cases;
 pub mod customers;
 pub(crate) mod forgettings;
+pub(crate) mod places;
 pub(crate) mod promises;
 pub(crate) mod timeline;
 
