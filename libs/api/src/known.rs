@@ -1,5 +1,7 @@
 //! What a service knows of cases and customers that another service owns: whether they exist, and which key their texts are sealed under.
 //!
+//! Every case and every customer has a row in it, so the services of a process share one: the first that asks for it holds it for all.
+//!
 //! A read model like any other. A case that was acknowledged a moment ago may not be in it yet: who asks for one that is missing waits until the
 //! rows are as far as the log was then, so that nothing that exists is called missing.
 
@@ -8,17 +10,26 @@ use seva_domain::case::Event as CaseEvent;
 use seva_domain::customer::Event as CustomerEvent;
 use seva_domain::noun::{Event, Noun};
 use seva_domain::record::Record;
+use seva_domain::service::Service;
 use seva_domain::values::{CaseId, CustomerId, KeyId, Kind};
 use seva_eventlog::commit::Position;
 use seva_readmodel::model::{FoldError, ReadModel, Rows};
 
-use crate::edge::{Edge, get, log_error};
+use crate::edge::{Edge, get, log_error, reached};
 use crate::intake::{kind, kind_of};
 use crate::pb::common::v1::CaseKind;
 use crate::status::Error;
 
 /// The read model's name.
 pub const NAME: &str = "known.v2";
+
+/// Whether a service asks what is known of cases and customers.
+pub fn is_asked_by(service: Service) -> bool {
+    match service {
+        Service::Escalation | Service::Feedback | Service::Refunds => true,
+        Service::Intake | Service::Policy => false,
+    }
+}
 
 /// The read model. Keys: `c` case; `u` customer. It changes only when a case is opened or its kind corrected and when a customer is
 /// registered, so it holds no revs.
@@ -161,12 +172,12 @@ impl Edge {
     }
 
     async fn known<M: Message + Default>(&self, key: &[u8]) -> Result<Option<M>, Error> {
-        let (rows, _) = self.read(NAME, None).await?;
+        let (rows, _) = reached(&self.known, NAME, Position::default()).await?;
         if let Some(row) = get(rows.as_ref(), key)? {
             return Ok(Some(row));
         }
         let end = self.engine().log().end().await.map_err(log_error)?;
-        let (rows, _) = self.read_from(NAME, Position::of(end, 0)).await?;
+        let (rows, _) = reached(&self.known, NAME, Position::of(end, 0)).await?;
         get(rows.as_ref(), key)
     }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use futures::future::{BoxFuture, FutureExt as _, try_join_all};
 use seva_api::access::{Audit, Door, Identity, Verifier};
 use seva_api::edge::{Edge, Keys};
+use seva_api::known::{self, Known};
 use seva_api::operations::Operations;
 use seva_api::pb::escalation::v1::escalation_service_server::EscalationServiceServer;
 use seva_api::pb::feedback::v1::feedback_service_server::FeedbackServiceServer;
@@ -194,6 +195,7 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
         servers: Vec::new(),
         stop_engines: stop_engines.clone(),
     };
+    let mut known = None;
     for (n, service) in (0_u16..).zip(&options.services) {
         let listen = options.listen(n);
         let part = Part {
@@ -204,10 +206,12 @@ pub async fn start(options: &Options, shutdown: CancellationToken) -> anyhow::Re
             ports: &ports,
             stop: &stop_engines,
             own: &own,
+            known: known.clone(),
         };
         let started = part.start(shutdown.clone(), &gauges).await;
-        let Started { url, engine, audit, payer, server } =
+        let Started { url, engine, known: holds, audit, payer, server } =
             started.with_context(|| format!("{} did not start", service.name()))?;
+        known = known.or(holds);
         running.services.insert(*service, url);
         running.engines.push(engine_over(engine).boxed());
         running.engines.push(audit_over(audit).boxed());
@@ -265,12 +269,16 @@ struct Part<'a> {
     stop: &'a CancellationToken,
     /// The commits made in this process.
     own: &'a Own,
+    /// The engine that holds what is known of cases and customers, once there is one.
+    known: Option<Engine>,
 }
 
 /// One service that was started.
 struct Started {
     url: String,
     engine: JoinHandle<Result<(), EngineError>>,
+    /// Its engine, if that holds what is known of cases and customers.
+    known: Option<Engine>,
     audit: JoinHandle<()>,
     payer: Option<JoinHandle<()>>,
     server: JoinHandle<Result<(), tonic::transport::Error>>,
@@ -278,7 +286,7 @@ struct Started {
 
 impl Part<'_> {
     async fn start(self, shutdown: CancellationToken, gauges: &metrics::Gauges) -> anyhow::Result<Started> {
-        let Part { service, listen, options, verifier, ports, stop, own } = self;
+        let Part { service, listen, options, verifier, ports, stop, own, known } = self;
         let identity = rights::Identity::Service(service);
         let client = options.connect(identity).await?;
         let log = JetStreamLog::open(client.clone(), identity.consumers()).await?;
@@ -296,12 +304,17 @@ impl Part<'_> {
         let (to_payer, payments) = mpsc::channel(seva_refunds::WAITING_MAX);
         let provider = options.payment_provider.clone().filter(|_| service == Service::Refunds);
         let keys = Keys::new(vault);
+        let holds_known = known.is_none() && known::is_asked_by(service);
+        let mut models = models(service);
+        if holds_known {
+            models.push(Arc::new(Known));
+        }
         let config = Config {
             payments: provider.is_some().then_some(to_payer),
             service,
             log: Log::JetStream(log),
             folder: Some(options.data.join(service.name())),
-            models: models(service),
+            models,
             clock: Arc::clone(&options.clock),
             build: BUILD.to_owned(),
             checks_clock: options.checks_clock,
@@ -310,7 +323,8 @@ impl Part<'_> {
             clean_after: options.clean_after,
         };
         let (engine, task) = Engine::start(config, stop.clone().cancelled_owned())?;
-        let edge = Edge::new(engine.clone(), keys, audit, Arc::clone(&options.clock));
+        let knows = known.unwrap_or_else(|| engine.clone());
+        let edge = Edge::new(engine.clone(), knows, keys, audit, Arc::clone(&options.clock));
         if service == Service::Intake {
             tokio::spawn(Eraser::new(edge.clone()).run(stop.clone()));
         }
@@ -327,7 +341,7 @@ impl Part<'_> {
         let operations = Operations::new(engine.clone(), options.durability.name(), BUILD.to_owned());
         let (reporter, health_service) = tonic_health::server::health_reporter();
         tokio::spawn(health::follow(engine.clone(), reporter, shutdown.clone()));
-        tokio::spawn(gauges.clone().follow(engine, stop.clone()));
+        tokio::spawn(gauges.clone().follow(engine.clone(), stop.clone()));
         let name = health::service_name(service);
         let told = [name, "seva.operations.v1.OperationsService"];
         let routes = routes(service, edge)
@@ -340,7 +354,8 @@ impl Part<'_> {
         let (listener, url) = ports.open(listen).await?;
         let server = tokio::spawn(ports.serve(listener, routes, door, shutdown));
         tracing::info!(service = service.name(), url, "listening");
-        Ok(Started { url, engine: task, audit: tokio::spawn(writing), payer, server })
+        let known = holds_known.then_some(engine);
+        Ok(Started { url, engine: task, known, audit: tokio::spawn(writing), payer, server })
     }
 }
 

@@ -29,6 +29,7 @@ use seva_vault::Vault;
 
 pub use self::keys::Keys;
 use self::keys::Recent;
+pub(crate) use self::read::reached;
 pub use self::read::{Page, decode, get, next_page, unreadable};
 pub use self::write::{Asked, Backfill, Turn, Written};
 use crate::access::Audit;
@@ -138,6 +139,8 @@ impl Pen<'_> {
 #[derive(Clone)]
 pub struct Edge {
     engine: Engine,
+    /// Holds what is known of other services' cases and customers.
+    pub(crate) known: Engine,
     vault: Vault,
     identities: Identities,
     audit: Audit,
@@ -149,8 +152,9 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The edge of the service that an engine runs, over the keys that heed the log the engine follows.
-    pub fn new(engine: Engine, keys: Keys, audit: Audit, clock: Clock) -> Edge {
+    /// The edge of the service that an engine runs, over the keys that heed the log the engine follows. What is known of other services' cases and
+    /// customers is read from `known`: the same engine, or another of the process.
+    pub fn new(engine: Engine, known: Engine, keys: Keys, audit: Audit, clock: Clock) -> Edge {
         let Keys { vault, recent } = keys;
         let identities = Identities::new(&vault);
         let knows = engine.clone();
@@ -161,6 +165,7 @@ impl Edge {
         });
         Edge {
             engine,
+            known,
             vault,
             identities,
             audit,
@@ -192,7 +197,7 @@ impl Edge {
     }
 
     fn running(&self) -> Result<Arc<Running>, Error> {
-        self.engine.running().map_err(|error| Error::CatchingUp { message: error.to_string() })
+        running(&self.engine)
     }
 
     /// The key for a request's texts: their owner's, as far as the database knows, else a fresh one.
@@ -284,6 +289,10 @@ pub fn identity_kind(kind: IdentityKind) -> Option<customer::IdentityKind> {
         IdentityKind::Email => Some(customer::IdentityKind::Email),
         IdentityKind::Phone => Some(customer::IdentityKind::Phone),
     }
+}
+
+fn running(engine: &Engine) -> Result<Arc<Running>, Error> {
+    engine.running().map_err(|error| Error::CatchingUp { message: error.to_string() })
 }
 
 fn key_of(shard: &Base, customer: CustomerId) -> Result<Option<(CustomerId, KeyId)>, StoreError> {

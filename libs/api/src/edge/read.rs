@@ -6,8 +6,9 @@ use prost::Message;
 use seva_eventlog::base::Base;
 use seva_eventlog::commit::Position;
 use seva_eventlog::store::{Row, Store, StoreError};
+use seva_readmodel::engine::Engine;
 
-use super::{Edge, WAIT_MAX};
+use super::{Edge, WAIT_MAX, running};
 use crate::access::Caller;
 use crate::open::{Texts, close, open};
 use crate::parse::Fields;
@@ -103,16 +104,7 @@ impl Edge {
         model: &str,
         position: Position,
     ) -> Result<(Arc<dyn Store>, String), Error> {
-        let running = self.running()?;
-        let incarnation = self.engine.log().incarnation();
-        let reached = running.projections.reach(model, position, WAIT_MAX);
-        reached.await.map_err(|_| Error::PositionNotReached)?;
-        // The position is taken before the rows, so the rows are never behind it.
-        let progress = running.projections.progress();
-        let sequence = progress.borrow().get(model).map_or(0, |model| model.sequence);
-        let rows = running.projections.rows(model);
-        let rows = rows.ok_or_else(|| Error::Internal(format!("no read model `{model}`").into()))?;
-        Ok((rows, Position::end_of(sequence).token(incarnation)))
+        reached(&self.engine, model, position).await
     }
 
     /// What the service decides on, once its rows hold what the caller wants to see.
@@ -150,4 +142,22 @@ impl Edge {
         }
         Ok(message)
     }
+}
+
+/// The rows of a read model of an engine once they are at a position, and the position they are at.
+pub(crate) async fn reached(
+    engine: &Engine,
+    model: &str,
+    position: Position,
+) -> Result<(Arc<dyn Store>, String), Error> {
+    let running = running(engine)?;
+    let incarnation = engine.log().incarnation();
+    let reached = running.projections.reach(model, position, WAIT_MAX);
+    reached.await.map_err(|_| Error::PositionNotReached)?;
+    // The position is taken before the rows, so the rows are never behind it.
+    let progress = running.projections.progress();
+    let sequence = progress.borrow().get(model).map_or(0, |model| model.sequence);
+    let rows = running.projections.rows(model);
+    let rows = rows.ok_or_else(|| Error::Internal(format!("no read model `{model}`").into()))?;
+    Ok((rows, Position::end_of(sequence).token(incarnation)))
 }

@@ -4,11 +4,10 @@ pub mod suggestions;
 
 use std::sync::Arc;
 
-use seva_api::known::Known;
 use seva_readmodel::forgotten::Forgotten;
 use seva_readmodel::model::ReadModel;
 
 /// All of feedback's read models.
 pub fn all() -> Vec<Arc<dyn ReadModel>> {
-    vec![Arc::new(suggestions::Suggestions), Arc::new(Known), Arc::new(Forgotten)]
+    vec![Arc::new(suggestions::Suggestions), Arc::new(Forgotten)]
 }
