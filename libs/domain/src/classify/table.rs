@@ -45,6 +45,36 @@ pub(crate) struct Place {
 pub(crate) struct Table {
     // Sorted by word, each word once: all words that begin a given word lie on one chain of `shorter`.
     firsts: Vec<First>,
+    beginnings: Beginnings,
+}
+
+/// How the first words begin, roughly: most words of a text begin otherwise, and need not be looked for.
+#[derive(Clone, Debug)]
+struct Beginnings(Box<[u64; Beginnings::BITS / 64]>);
+
+impl Beginnings {
+    const BITS: usize = 4_096;
+
+    fn of(firsts: &[First]) -> Beginnings {
+        let mut bits = Box::new([0; Beginnings::BITS / 64]);
+        for first in firsts {
+            let place = Beginnings::places(&first.word)[usize::from(first.word.chars().nth(1).is_some())];
+            bits[place / 64] |= 1 << (place % 64);
+        }
+        Beginnings(bits)
+    }
+
+    /// Where words stand that begin with this one's first letter, and with its first two.
+    fn places(word: &str) -> [usize; 2] {
+        let mut letters = word.chars().map(|letter| letter as usize);
+        let (first, second) = (letters.next().unwrap_or(0), letters.next().unwrap_or(0));
+        [first, first * 31 + second + 1].map(|place| place % Beginnings::BITS)
+    }
+
+    /// Whether a first word may begin this word.
+    fn may_begin(&self, word: &str) -> bool {
+        Beginnings::places(word).iter().any(|place| self.0[place / 64] & (1 << (place % 64)) != 0)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +103,8 @@ impl Table {
                 }
             }
         }
-        Table { firsts }
+        let beginnings = Beginnings::of(&firsts);
+        Table { firsts, beginnings }
     }
 
     /// The first place, in the table's order, whose phrase stands in these words.
@@ -90,7 +121,8 @@ impl Table {
     /// `open`: the last word given is only the beginning of one.
     fn first(&self, words: &[&str], open: bool) -> Option<Place> {
         let mut best: Option<Place> = None;
-        for start in 0..words.len() {
+        let may_begin = |start: &usize| self.beginnings.may_begin(words[*start]);
+        for start in (0..words.len()).filter(may_begin) {
             let mut at = self.firsts.partition_point(|first| *first.word <= *words[start]).checked_sub(1);
             at = longest_beginning(&self.firsts, at, words[start]);
             while let Some(index) = at {

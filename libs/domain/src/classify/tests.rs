@@ -1,7 +1,9 @@
 //! How texts are brought to one form, told apart by language and matched with phrases, told as stories.
 
+use proptest::prelude::*;
+
 use super::language::SMALL_WORDS;
-use super::{Phrases, classify, detect, normalise};
+use super::{Phrase, Phrases, Place, classify, detect, normalise};
 use crate::policy::document::{CaseRules, DepartmentEntry, Document, Routing, Row, STARTER, Table};
 use crate::policy::escalation::EscalationRules;
 use crate::policy::promise::PromiseRules;
@@ -264,4 +266,34 @@ fn a_very_long_text_is_classified_like_a_short_one() {
     let phrases = Phrases::compile(&Document::parse(STARTER).unwrap(), 1);
     let long = format!("{} refund", "the nurse was kind ".repeat(1_000));
     assert_eq!(classify(&long, None, &phrases).hit.unwrap().phrase, "refund*");
+}
+
+/// Words that begin one another, in two scripts.
+const WORDS: [&str; 8] = ["a", "ab", "abc", "b", "ba", "\u{905}", "\u{905}\u{92c}", "\u{905}\u{92c}\u{915}"];
+
+fn some_words(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<&'static str>> {
+    prop::collection::vec(prop::sample::select(WORDS.as_slice()), count)
+}
+
+/// Whether a phrase stands in a text, found by trying every place.
+fn stands_somewhere(phrase: &[&str], starred: bool, text: &[&str]) -> bool {
+    text.windows(phrase.len()).any(|words| {
+        let (last, before) = (phrase.len() - 1, &words[..phrase.len() - 1]);
+        let ends = if starred { words[last].starts_with(phrase[last]) } else { words[last] == phrase[last] };
+        ends && before == &phrase[..last]
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_phrase_found_is_the_first_that_stands_anywhere(
+        phrases in prop::collection::vec((some_words(1..4), any::<bool>()), 1..6),
+        text in some_words(1..8),
+    ) {
+        let written = |(words, starred): &(Vec<&str>, bool)| words.join(" ") + if *starred { "*" } else { "" };
+        let placed = (0..).zip(&phrases).map(|(row, phrase)| (Place { row, phrase: 0 }, Phrase::read(&written(phrase))));
+        let table = super::Table::index(placed);
+        let expected = phrases.iter().position(|(words, starred)| stands_somewhere(words, *starred, &text));
+        prop_assert_eq!(table.first_in(&text).map(|place| place.row), expected);
+    }
 }
