@@ -108,6 +108,15 @@ impl Gathering {
     }
 }
 
+/// Requests were recorded by the commit at this sequence, which was not known while they were decided.
+pub(crate) fn stored_at(delta: &mut Delta, sequence: u64) {
+    for value in delta.values_mut().flatten() {
+        if let Value::Request(seen) = value {
+            seen.sequence = sequence;
+        }
+    }
+}
+
 /// What another service's commit holds that matters here.
 #[derive(Debug)]
 struct Pending {
@@ -243,6 +252,13 @@ impl Shard {
         self.check()?;
         self.land(followed.commit.at, followed.commit.reacted_to, sequence, followed.digest, &delta);
         Ok(delta)
+    }
+
+    /// What was gathered last stands in the log, record for record: its rows are part of the state.
+    pub fn stands(&mut self, followed: &Followed) {
+        let mut delta = std::mem::take(&mut self.layers.gathering);
+        stored_at(&mut delta, followed.sequence);
+        self.land(followed.commit.at, followed.commit.reacted_to, followed.sequence, followed.digest, &delta);
     }
 
     /// Makes rows of a commit that stands in the log part of the state.

@@ -67,8 +67,10 @@ pub async fn run(log: &Log) -> Result<Report, SimulateError> {
             if *service == followed.service {
                 report.difference = again(shard, &followed, &mut report)?;
                 shard.note(&followed);
-                shard.fold(&followed)?;
-                shard.layers.settle();
+                if report.difference.is_none() {
+                    shard.stands(&followed);
+                    shard.layers.settle();
+                }
             } else {
                 shard.note(&followed);
             }
@@ -103,7 +105,6 @@ fn again(
         }
         rest = others;
     }
-    shard.discard(true);
     report.commits += 1;
     for record in &logged {
         let is_fact = record.request.is_some();
@@ -113,7 +114,8 @@ fn again(
         report.rule_events += rules as u64;
     }
     let made = gathering.records;
-    let differs = |index: &usize| made.get(*index).map(text) != logged.get(*index).map(text);
+    // Records that are the same are written the same.
+    let differs = |index: &usize| made.get(*index) != logged.get(*index);
     let first = (0..made.len().max(logged.len())).find(differs);
     Ok(first.map(|index| Difference {
         sequence: followed.sequence,

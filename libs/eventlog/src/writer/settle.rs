@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use seva_domain::charge;
 use seva_domain::record::Record;
-use seva_domain::rows::{Delta, Value};
+use seva_domain::rows::Delta;
 
 use super::round::{Acked, InFlight, OnItsWay, Outcome, answer, answer_all, assemble};
 use super::storing::ToStore;
@@ -18,7 +18,7 @@ use crate::follow::Followed;
 use crate::layers::BACKLOG_BYTES_MAX;
 use crate::log::AppendError;
 use crate::planted::{self, Bug};
-use crate::shard::{Checkpoint, Gathering, ShardError};
+use crate::shard::{Checkpoint, Gathering, ShardError, stored_at};
 use crate::store::StoreError;
 
 /// How long a refused writer waits to be shown who wrote, before it asks the log.
@@ -146,11 +146,7 @@ impl Task {
         let InFlight { commit, answers, future: _ } = in_flight;
         let Some(OnItsWay { commit, resume, sent, is_unknown, .. }) = commit else { return };
         let mut delta = std::mem::take(&mut self.shard.layers.in_flight);
-        for value in delta.values_mut().flatten() {
-            if let Value::Request(seen) = value {
-                seen.sequence = sequence;
-            }
-        }
+        stored_at(&mut delta, sequence);
         self.shard.land(commit.at, commit.reacted_to, sequence, digest, &delta);
         answer_all(answers, &commit.records, sequence);
         self.pay(&commit.records);
