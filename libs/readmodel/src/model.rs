@@ -103,6 +103,11 @@ impl<'a> Rows<'a> {
         self.changes.insert(key, None);
     }
 
+    /// How many rows change.
+    pub(crate) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
     /// The changes, in order of their keys.
     pub fn into_changes(self) -> Vec<Change> {
         self.changes.into_iter().collect()

@@ -48,6 +48,12 @@ impl Checkpoint {
         serde_json::from_slice(&bytes).map(Some).map_err(|error| StoreError(error.to_string()))
     }
 
+    /// The same after a further message.
+    pub(crate) fn after(&self, message: &Followed) -> Checkpoint {
+        let (incarnation, chains) = (self.incarnation.clone(), message.after.as_ref().clone());
+        Checkpoint { incarnation, chains, stamp: message.stamp }
+    }
+
     pub(crate) fn row(&self) -> Result<(Vec<u8>, Option<Vec<u8>>), StoreError> {
         let bytes = serde_json::to_vec(self).map_err(|error| StoreError(error.to_string()))?;
         Ok((CHECKPOINT.to_vec(), Some(bytes)))
@@ -235,25 +241,31 @@ fn progress_of(checkpoint: &Checkpoint) -> ModelProgress {
     ModelProgress { sequence: checkpoint.chains.sequence, stamp: checkpoint.stamp, stopped: None }
 }
 
+/// Folds a message's records into rows.
+pub(crate) fn fold_message(
+    model: &dyn ReadModel,
+    rows: &mut Rows<'_>,
+    message: &Followed,
+) -> Result<(), String> {
+    for (index, record) in message.commit.records() {
+        let position = Position::of(message.sequence, index);
+        model.fold(rows, record, position).map_err(|error: FoldError| {
+            format!("the record at {}.{index} cannot be folded: {error}", message.sequence)
+        })?;
+    }
+    Ok(())
+}
+
 /// Folds messages into a read model's rows, all in one batch. What is folded already is passed over.
 pub(crate) fn fold(live: &mut Live, messages: &[Arc<Followed>]) -> Result<(), String> {
     let mut rows = Rows::new(live.store.as_ref());
     let mut last = None;
     for message in messages.iter().filter(|m| m.sequence > live.checkpoint.chains.sequence) {
-        for (index, record) in message.commit.records() {
-            let position = Position::of(message.sequence, index);
-            live.model.fold(&mut rows, record, position).map_err(|error: FoldError| {
-                format!("the record at {}.{index} cannot be folded: {error}", message.sequence)
-            })?;
-        }
+        fold_message(live.model.as_ref(), &mut rows, message)?;
         last = Some(message);
     }
     let Some(last) = last else { return Ok(()) };
-    let checkpoint = Checkpoint {
-        incarnation: live.checkpoint.incarnation.clone(),
-        chains: last.after.as_ref().clone(),
-        stamp: last.stamp,
-    };
+    let checkpoint = live.checkpoint.after(last);
     let mut changes = rows.into_changes();
     if changes.is_empty() && last.sequence < live.stored + CHECKPOINT_EVERY {
         live.checkpoint = checkpoint;

@@ -4,16 +4,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt as _;
-use seva_eventlog::follow::{Broken, Chains, Checker, Own};
+use seva_eventlog::follow::{Broken, Chains, Checker, Followed, Own};
 use seva_eventlog::log::Log;
 use seva_eventlog::store::StoreError;
+use tokio::sync::mpsc;
 
 use crate::database::Database;
-use crate::model::ReadModel;
-use crate::projector::{Checkpoint, Live, Projections, fold};
+use crate::model::{ReadModel, Rows};
+use crate::projector::{Checkpoint, Live, Projections, fold_message};
 
-/// How many messages a rebuild folds into one batch: rows that change often are written once, and in order.
-const BATCH_MESSAGES: usize = 1_024;
+/// How many rows a rebuild folds in memory before it writes them: those that change often are written once, and all in order, which costs the
+/// database less than writing them as they come.
+const RUN_ROWS: usize = 131_072;
+
+/// How many rows of a run are written at once.
+const WRITTEN_ROWS: usize = 512;
+
+/// How many messages may wait to be folded.
+const WAITING_MAX: usize = 64;
 
 /// What a rebuild came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,22 +73,24 @@ pub(crate) async fn rebuild(
     let began = Instant::now();
     let mut checker = Checker::new(Chains::default(), wants, Own::default());
     let mut messages = log.follow(1).await.map_err(Broken::from)?;
-    let mut records = 0;
+    let (mut records, mut reached) = (0, live.checkpoint.chains.sequence);
     loop {
         let end = log.end().await.map_err(Broken::from)?;
-        let mut batch = Vec::with_capacity(BATCH_MESSAGES);
-        let mut reached = live.checkpoint.chains.sequence;
+        let (to_fold, followed) = mpsc::channel(WAITING_MAX);
+        let folding = tokio::task::spawn_blocking(move || fold_all(live, followed));
         while reached < end {
             let stored = messages.next().await.ok_or(RebuildError::Stopping)?.map_err(Broken::from)?;
-            let followed = Arc::new(checker.check(&stored)?);
+            let followed = checker.check(&stored)?;
             reached = followed.sequence;
             records += followed.commit.records.len() as u64;
-            batch.push(followed);
-            if batch.len() >= BATCH_MESSAGES || reached >= end {
-                live = fold_batch(live, std::mem::take(&mut batch)).await?;
+            if to_fold.send(followed).await.is_err() {
+                // It stopped, and says why.
+                break;
             }
         }
-        live = match projections.swap(live).await {
+        drop(to_fold);
+        let folded = folding.await.map_err(|_| RebuildError::Stopping)?.map_err(RebuildError::Fold)?;
+        live = match projections.swap(folded).await {
             Ok(old) => {
                 let seconds = began.elapsed().as_secs_f64();
                 return Ok((Rebuilt { records, seconds }, old));
@@ -91,10 +101,30 @@ pub(crate) async fn rebuild(
     }
 }
 
-async fn fold_batch(
-    mut live: Live,
-    batch: Vec<Arc<seva_eventlog::follow::Followed>>,
-) -> Result<Live, RebuildError> {
-    let folded = tokio::task::spawn_blocking(move || fold(&mut live, &batch).map(|()| live)).await;
-    folded.map_err(|_| RebuildError::Stopping)?.map_err(RebuildError::Fold)
+/// Folds messages into rows that nobody reads yet, run by run.
+fn fold_all(mut live: Live, mut messages: mpsc::Receiver<Followed>) -> Result<Live, String> {
+    let store = Arc::clone(&live.store);
+    let mut rows = Rows::new(store.as_ref());
+    while let Some(message) = messages.blocking_recv() {
+        fold_message(live.model.as_ref(), &mut rows, &message)?;
+        live.checkpoint = live.checkpoint.after(&message);
+        if rows.len() >= RUN_ROWS {
+            write(&mut live, std::mem::replace(&mut rows, Rows::new(store.as_ref())))?;
+        }
+    }
+    write(&mut live, rows)?;
+    Ok(live)
+}
+
+/// Writes a run in order. Not all at once: should it break off, the rows are dropped.
+fn write(live: &mut Live, run: Rows<'_>) -> Result<(), String> {
+    let mut changes = run.into_changes();
+    changes.push(live.checkpoint.row().map_err(|error| error.to_string())?);
+    let mut changes = changes.into_iter().peekable();
+    while changes.peek().is_some() {
+        let some = changes.by_ref().take(WRITTEN_ROWS).collect();
+        live.store.apply(some).map_err(|error| error.to_string())?;
+    }
+    live.stored = live.checkpoint.chains.sequence;
+    Ok(())
 }
