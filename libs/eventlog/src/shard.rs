@@ -171,6 +171,8 @@ pub struct Shard {
     policy: Option<Arc<Policy>>,
     /// No due time stands before this; `None`: not known.
     next_due: Option<At>,
+    /// What the last commit was written into: as large as one gets, and empty.
+    spare: Vec<u8>,
     incarnation: String,
 }
 
@@ -189,6 +191,7 @@ impl Shard {
             on_its_way: None,
             policy: None,
             next_due: None,
+            spare: Vec::new(),
             incarnation: incarnation.to_owned(),
         })
     }
@@ -327,7 +330,7 @@ impl Shard {
             reacted_to: until.max(taken_in),
             resume: Arc::clone(&self.followed),
             records: Vec::new(),
-            written: Vec::new(),
+            written: std::mem::take(&mut self.spare),
             is_full: false,
             is_due: false,
         };
@@ -427,6 +430,12 @@ impl Shard {
     pub fn send(&mut self, gathering: &Gathering) {
         self.layers.in_flight = std::mem::take(&mut self.layers.gathering);
         self.on_its_way = Some((gathering.at, gathering.reacted_to));
+    }
+
+    /// Takes back what a commit was written into, for the next one: memory of that size costs more to get than to keep.
+    pub fn take_back(&mut self, mut written: Vec<u8>) {
+        written.clear();
+        self.spare = written;
     }
 
     /// Forgets the commit being gathered, and the one on its way if asked to.

@@ -113,6 +113,7 @@ fn again(
         let rules = record.events.iter().filter(|e| e.origin == seva_domain::record::Origin::Rule).count();
         report.rule_events += rules as u64;
     }
+    shard.take_back(std::mem::take(&mut gathering.written));
     let made = gathering.records;
     // Records that are the same are written the same.
     let differs = |index: &usize| made.get(*index) != logged.get(*index);

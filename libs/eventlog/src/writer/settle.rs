@@ -59,6 +59,7 @@ impl Task {
         let build = self.parts.build.clone();
         let commit = Commit { at, build, prev, reacted_to, records };
         let bytes = Bytes::from(assemble(&commit, &written));
+        self.shard.take_back(written);
         let digest = Digest::of(&bytes);
         let commit = Arc::new(commit);
         self.parts.own.remember(digest, Arc::clone(&commit), bytes.len());
