@@ -83,6 +83,8 @@ pub(crate) async fn measure(
     table: &mut Table,
 ) -> anyhow::Result<()> {
     let sample: Arc<[Known]> = customers.sample.clone().into();
+    // What making them wrote is let go to the disk first: it is questions that are measured.
+    tokio::task::spawn_blocking(rustix::fs::sync).await?;
     for question in Question::ALL {
         for in_flight in IN_FLIGHT {
             let clients = house.intake(in_flight)?;
