@@ -258,7 +258,7 @@ fn gone() -> StoreError {
 }
 
 /// Opens a generation. The folder is this process's, so whoever still holds the file is a thread of sled's that is about to end.
-fn open(path: &Path) -> Result<Handle<sled::Db>, StoreError> {
+pub(crate) fn open(path: &Path) -> Result<Handle<sled::Db>, StoreError> {
     let began = Instant::now();
     let config =
         sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use seva_eventlog::store::Change;
 use tempfile::TempDir;
 
-use crate::database::{Database, OpenError};
+use crate::database::{Database, OpenError, open};
 
 const TREE: &str = "tree.v1";
 
@@ -27,7 +27,7 @@ fn closed() -> TempDir {
 
 /// Changes a tree of a closed database behind its back.
 fn tamper(folder: &Path, change: impl FnOnce(&sled::Tree)) {
-    let db = sled::open(folder.join("generation-1")).unwrap();
+    let db = open(&folder.join("generation-1")).unwrap();
     change(&db.open_tree(TREE).unwrap());
     db.flush().unwrap();
 }
