@@ -37,12 +37,14 @@ pub enum FoldError {
 pub struct Rows<'a> {
     store: &'a dyn Store,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// How many bytes of rows were set, whatever became of them.
+    bytes: usize,
 }
 
 impl<'a> Rows<'a> {
     /// Rows of a store, not yet changed.
     pub fn new(store: &'a dyn Store) -> Rows<'a> {
-        Rows { store, changes: BTreeMap::new() }
+        Rows { store, changes: BTreeMap::new(), bytes: 0 }
     }
 
     /// A row, read as the message it is.
@@ -90,11 +92,12 @@ impl<'a> Rows<'a> {
 
     /// Sets a row.
     pub fn put<M: Message>(&mut self, key: Vec<u8>, row: &M) {
-        self.changes.insert(key, Some(row.encode_to_vec()));
+        self.put_bytes(key, row.encode_to_vec());
     }
 
     /// Sets a row that is no message: an entry of a list.
     pub fn put_bytes(&mut self, key: Vec<u8>, row: Vec<u8>) {
+        self.bytes += key.len() + row.len();
         self.changes.insert(key, Some(row));
     }
 
@@ -103,9 +106,9 @@ impl<'a> Rows<'a> {
         self.changes.insert(key, None);
     }
 
-    /// How many rows change.
-    pub(crate) fn len(&self) -> usize {
-        self.changes.len()
+    /// About how much memory the changes take, at most, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The changes, in order of their keys.

@@ -13,9 +13,9 @@ use crate::database::Database;
 use crate::model::{ReadModel, Rows};
 use crate::projector::{Checkpoint, Live, Projections, fold_message};
 
-/// How many rows a rebuild folds in memory before it writes them: those that change often are written once, and all in order, which costs the
+/// How many bytes of rows a rebuild folds in memory before it writes them: those that change often are written once, and all in order, which costs the
 /// database less than writing them as they come.
-const RUN_ROWS: usize = 131_072;
+const RUN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How many rows of a run are written at once.
 const WRITTEN_ROWS: usize = 512;
@@ -78,18 +78,24 @@ pub(crate) async fn rebuild(
         let end = log.end().await.map_err(Broken::from)?;
         let (to_fold, followed) = mpsc::channel(WAITING_MAX);
         let folding = tokio::task::spawn_blocking(move || fold_all(live, followed));
-        while reached < end {
-            let stored = messages.next().await.ok_or(RebuildError::Stopping)?.map_err(Broken::from)?;
-            let followed = checker.check(&stored)?;
-            reached = followed.sequence;
-            records += followed.commit.records.len() as u64;
-            if to_fold.send(followed).await.is_err() {
-                // It stopped, and says why.
-                break;
+        let read = async {
+            while reached < end {
+                let stored = messages.next().await.ok_or(RebuildError::Stopping)?.map_err(Broken::from)?;
+                let followed = checker.check(&stored)?;
+                reached = followed.sequence;
+                records += followed.commit.records.len() as u64;
+                if to_fold.send(followed).await.is_err() {
+                    // It stopped, and says why.
+                    break;
+                }
             }
+            Ok::<(), RebuildError>(())
         }
+        .await;
         drop(to_fold);
+        // Waited for whatever was read: the next rebuild may begin as soon as this one is over.
         let folded = folding.await.map_err(|_| RebuildError::Stopping)?.map_err(RebuildError::Fold)?;
+        read?;
         live = match projections.swap(folded).await {
             Ok(old) => {
                 let seconds = began.elapsed().as_secs_f64();
@@ -108,7 +114,7 @@ fn fold_all(mut live: Live, mut messages: mpsc::Receiver<Followed>) -> Result<Li
     while let Some(message) = messages.blocking_recv() {
         fold_message(live.model.as_ref(), &mut rows, &message)?;
         live.checkpoint = live.checkpoint.after(&message);
-        if rows.len() >= RUN_ROWS {
+        if rows.bytes() >= RUN_BYTES_MAX {
             write(&mut live, std::mem::replace(&mut rows, Rows::new(store.as_ref())))?;
         }
     }
